@@ -1,0 +1,19 @@
+# Warnings and sanitizers, for everything that we compile.
+add_library(switchyard_options INTERFACE)
+target_compile_definitions(switchyard_options INTERFACE _GNU_SOURCE)
+target_compile_options(switchyard_options INTERFACE
+  $<$<COMPILE_LANGUAGE:C,CXX>:-Wall -Wextra -Wconversion -Wshadow -Werror>
+  $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>
+  $<$<COMPILE_LANGUAGE:C,CXX>:-fvisibility=hidden -fno-omit-frame-pointer>)
+
+# An address such as errno's must not be kept across a switch of stacks, and a
+# longjmp to another stack is no error here.
+target_compile_options(switchyard_options INTERFACE
+  $<$<COMPILE_LANGUAGE:C,CXX>:-U_FORTIFY_SOURCE>)
+
+if(SY_SANITIZE)
+  target_compile_options(switchyard_options INTERFACE
+    $<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${SY_SANITIZE}>
+    $<$<COMPILE_LANGUAGE:C,CXX>:-fno-sanitize-recover=all>)
+  add_link_options(-fsanitize=${SY_SANITIZE})
+endif()

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Best first. No include guard: included twice on purpose. */
+#if SY_HAVE_SWITCHER_ASM
+SY_SWITCHER(asm)
+#endif
+SY_SWITCHER(setjmp)
+SY_SWITCHER(ucontext)
+SY_SWITCHER(threads)
+SY_SWITCHER(direct)
