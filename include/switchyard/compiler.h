@@ -25,6 +25,33 @@
 #define SY_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
 #define SY_LIKELY(x)       __builtin_expect(!!(x), 1)
 #define SY_UNLIKELY(x)     __builtin_expect(!!(x), 0)
+#define SY_CONSTRUCTOR     __attribute__((constructor))
 #define SY_CACHE_LINE      64
+
+/* For thread-locals of a library that is loaded at program start: one load
+   instead of a call. */
+#define SY_TLS_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
+
+/* ThreadSanitizer: code that changes fibers must not keep its shadow stack. */
+#if defined(__clang__)
+#define SY_NO_TSAN __attribute__((disable_sanitizer_instrumentation))
+#else
+#define SY_NO_TSAN __attribute__((no_sanitize("thread")))
+#endif
+
+#if defined(__SANITIZE_ADDRESS__)
+#define SY_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SY_ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SY_TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define SY_TSAN 1
+#endif
+#endif
 
 #endif

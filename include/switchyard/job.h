@@ -182,8 +182,9 @@ SY_API void sy_job_block_pause(void);
 SY_API void sy_job_unblock_pause(void);
 
 /*
- * Return a waker (waker.h) for a job. It may be used on any thread, at any
- * time, for as long as the process lives. job must not be NULL.
+ * Return a waker (waker.h) for a job. Call on the job's thread; the waker may
+ * then be used on any thread, at any time, for as long as the process lives.
+ * job must not be NULL.
  */
 SY_API struct sy_waker sy_job_waker(struct sy_job *job);
 

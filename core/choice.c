@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which switcher and which engine a new runtime gets, and why. */
+#include "core.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NAME_MAX_BYTES 64
+#define WHY_BYTES      160
+
+extern const struct sy_switcher_ops *const sy_switchers[];
+extern const struct sy_engine_ops *const sy_engines[];
+
+/* Read once, when the library is loaded: later the program may have cleaned
+   its environment, changed its root or dropped its privileges. */
+static struct {
+    char switcher[NAME_MAX_BYTES];
+    char engine[NAME_MAX_BYTES];
+    bool explain;
+} environment;
+
+static pthread_mutex_t lock_mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    bool is_set;
+    char switcher[NAME_MAX_BYTES];
+    char engine[NAME_MAX_BYTES];
+} locked;
+
+static void copy_name(char *to, const char *name)
+{
+    if (name != NULL)
+        snprintf(to, NAME_MAX_BYTES, "%s", name);
+}
+
+SY_CONSTRUCTOR static void read_environment(void)
+{
+    const char *explain = secure_getenv("SWITCHYARD_EXPLAIN");
+
+    copy_name(environment.switcher, secure_getenv("SWITCHYARD_SWITCHER"));
+    copy_name(environment.engine, secure_getenv("SWITCHYARD_ENGINE"));
+    environment.explain = explain != NULL && strcmp(explain, "1") == 0;
+}
+
+const struct sy_switcher_ops *const *sy_switcher_table(void)
+{
+    return sy_switchers;
+}
+
+const struct sy_engine_ops *const *sy_engine_table(void)
+{
+    return sy_engines;
+}
+
+const struct sy_switcher_ops *sy_switcher_find(const char *name)
+{
+    for (size_t i = 0; sy_switchers[i] != NULL; i++) {
+        if (strcmp(sy_switchers[i]->name, name) == 0)
+            return sy_switchers[i];
+    }
+    return NULL;
+}
+
+/* The constant name of a variant; name NULL: the first. False: no such. */
+static bool find_variant(const struct sy_engine_ops *ops, const char *name,
+                         const char **variant)
+{
+    *variant = NULL;
+    if (ops->variants == NULL)
+        return name == NULL;
+    for (size_t i = 0; ops->variants[i] != NULL; i++) {
+        if (name == NULL || strcmp(ops->variants[i], name) == 0) {
+            *variant = ops->variants[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static const char *after_plus(const char *name)
+{
+    const char *plus = name != NULL ? strchr(name, '+') : NULL;
+
+    return plus != NULL ? plus + 1 : NULL;
+}
+
+const struct sy_engine_ops *sy_engine_find(const char *name,
+                                           const char **variant)
+{
+    size_t bytes = strcspn(name, "+");
+
+    *variant = NULL;
+    for (size_t i = 0; sy_engines[i] != NULL; i++) {
+        if (strncmp(sy_engines[i]->name, name, bytes) == 0 &&
+            sy_engines[i]->name[bytes] == '\0')
+            return find_variant(sy_engines[i], after_plus(name), variant)
+                       ? sy_engines[i]
+                       : NULL;
+    }
+    return NULL;
+}
+
+static int refuse(char *why, size_t why_bytes, int err, const char *words)
+{
+    snprintf(why, why_bytes, "%s", words);
+    return err;
+}
+
+int sy_switcher_probe(const struct sy_switcher_ops *ops, char *why,
+                      size_t why_bytes)
+{
+    refuse(why, why_bytes, 0, "");
+    if (ops->abi != SY_SWITCHER_ABI) {
+        snprintf(why, why_bytes,
+                 "built for switcher ABI %u, this library has %u",
+                 (unsigned)ops->abi, (unsigned)SY_SWITCHER_ABI);
+        return -EPROTO;
+    }
+    if (ops->name == NULL || ops->summary == NULL)
+        return refuse(why, why_bytes, -EPROTO, "has no name or no summary");
+    if (ops->probe == NULL || ops->start == NULL)
+        return refuse(why, why_bytes, -EPROTO,
+                      "lacks a required hook: probe, start");
+    if ((ops->caps & SY_SW_CAN_PAUSE) != 0 && ops->swap == NULL)
+        return refuse(why, why_bytes, -EPROTO,
+                      "says that it can pause and has no swap hook");
+    if ((ops->prepare == NULL) != (ops->release == NULL))
+        return refuse(why, why_bytes, -EPROTO,
+                      "has only one of the hooks prepare and release");
+    if (ops->ctx_bytes == 0 || ops->ctx_bytes > SY_SWITCHER_CTX_MAX_BYTES) {
+        snprintf(why, why_bytes, "ctx_bytes is %zu; accepted: 1 to %d",
+                 ops->ctx_bytes, SY_SWITCHER_CTX_MAX_BYTES);
+        return -EPROTO;
+    }
+    if ((ops->caps & SY_SW_OWN_STACK) == 0 && ops->ctx_bytes > SY_CACHE_LINE)
+        return refuse(why, why_bytes, -EPROTO,
+                      "needs SY_SW_OWN_STACK for a context of more than 64 "
+                      "bytes");
+    return ops->probe(why, why_bytes);
+}
+
+int sy_engine_probe(const struct sy_engine_ops *ops, const char *variant,
+                    char *why, size_t why_bytes)
+{
+    const char *found;
+
+    refuse(why, why_bytes, 0, "");
+    if (ops->abi != SY_ENGINE_ABI) {
+        snprintf(why, why_bytes, "built for engine ABI %u, this library has %u",
+                 (unsigned)ops->abi, (unsigned)SY_ENGINE_ABI);
+        return -EPROTO;
+    }
+    if (ops->name == NULL || ops->summary == NULL)
+        return refuse(why, why_bytes, -EPROTO, "has no name or no summary");
+    if (ops->probe == NULL || ops->open == NULL || ops->close == NULL ||
+        ops->wake == NULL || ops->wait == NULL)
+        return refuse(why, why_bytes, -EPROTO,
+                      "lacks a required hook: probe, open, close, wake, wait");
+    if ((ops->caps & SY_EN_POLLABLE) != 0 && ops->fd == NULL)
+        return refuse(why, why_bytes, -EPROTO,
+                      "says that it is pollable and has no fd hook");
+    if (!find_variant(ops, variant, &found)) {
+        snprintf(why, why_bytes, "has no variant \"%s\"", variant);
+        return -ENOENT;
+    }
+    return ops->probe(found, why, why_bytes);
+}
+
+int sy_lock_choice(const char *switcher, const char *engine)
+{
+    const char *variant;
+    int err = 0;
+
+    if (switcher != NULL && sy_switcher_find(switcher) == NULL)
+        return -ENOENT;
+    if (engine != NULL && sy_engine_find(engine, &variant) == NULL)
+        return -ENOENT;
+    pthread_mutex_lock(&lock_mutex);
+    if (locked.is_set) {
+        err = -EBUSY;
+    } else {
+        copy_name(locked.switcher, switcher);
+        copy_name(locked.engine, engine);
+        locked.is_set = true;
+    }
+    pthread_mutex_unlock(&lock_mutex);
+    return err;
+}
+
+/* A name and where it comes from; name NULL: nobody said anything. */
+struct wish {
+    const char *name;
+    const char *source;
+};
+
+static struct wish wish_for(const char *lock, const char *config,
+                            const char *env, bool use_env)
+{
+    if (lock[0] != '\0')
+        return (struct wish){lock, "lock"};
+    if (config != NULL)
+        return (struct wish){config, "config"};
+    if (use_env && env[0] != '\0')
+        return (struct wish){env, "environment"};
+    return (struct wish){NULL, "default"};
+}
+
+static int choose_switcher(struct sy__choice *out, struct wish wish, char *why)
+{
+    if (wish.name != NULL) {
+        out->sw = sy_switcher_find(wish.name);
+        if (out->sw == NULL) {
+            snprintf(why, WHY_BYTES, "no such switcher");
+            return -ENOENT;
+        }
+        return sy_switcher_probe(out->sw, why, WHY_BYTES);
+    }
+    for (size_t i = 0; sy_switchers[i] != NULL; i++) {
+        out->sw = sy_switchers[i];
+        if (sy_switcher_probe(out->sw, why, WHY_BYTES) == 0)
+            return 0;
+    }
+    return -ENOTSUP;
+}
+
+static int choose_engine(struct sy__choice *out, struct wish wish, char *why)
+{
+    if (wish.name != NULL) {
+        out->engine = sy_engine_find(wish.name, &out->variant);
+        if (out->engine == NULL) {
+            snprintf(why, WHY_BYTES, "no such engine or variant");
+            return -ENOENT;
+        }
+        return sy_engine_probe(out->engine, out->variant, why, WHY_BYTES);
+    }
+    for (size_t i = 0; sy_engines[i] != NULL; i++) {
+        out->engine = sy_engines[i];
+        find_variant(out->engine, NULL, &out->variant);
+        if (sy_engine_probe(out->engine, out->variant, why, WHY_BYTES) == 0)
+            return 0;
+    }
+    return -ENOTSUP;
+}
+
+static int use_switcher_ops(struct sy__choice *out,
+                            const struct sy_runtime_config *cfg, char *why)
+{
+    out->sw = cfg->switcher_ops;
+    return sy_switcher_probe(out->sw, why, WHY_BYTES);
+}
+
+static int use_engine_ops(struct sy__choice *out,
+                          const struct sy_runtime_config *cfg, char *why)
+{
+    out->engine = cfg->engine_ops;
+    if (!find_variant(out->engine, after_plus(cfg->engine), &out->variant))
+        return -ENOENT;
+    return sy_engine_probe(out->engine, out->variant, why, WHY_BYTES);
+}
+
+static void explain(const char *kind, const char *name, const char *variant,
+                    const char *source, int err, const char *why)
+{
+    if (!environment.explain)
+        return;
+    fprintf(stderr, "switchyard: %-8s %s%s%s, by %s%s%s\n", kind,
+            name != NULL ? name : "none", variant != NULL ? "+" : "",
+            variant != NULL ? variant : "", source,
+            err != 0 ? ": refused: " : "", err != 0 ? why : "");
+}
+
+int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg)
+{
+    bool use_env = (cfg->flags & SY_RT_NO_ENVIRONMENT) == 0;
+    struct wish sw, engine;
+    char why[WHY_BYTES] = "";
+    int err;
+
+    *out = (struct sy__choice){0};
+    pthread_mutex_lock(&lock_mutex); /* the names do not change once set */
+    sw =
+        wish_for(locked.switcher, cfg->switcher, environment.switcher, use_env);
+    engine = wish_for(locked.engine, cfg->engine, environment.engine, use_env);
+    pthread_mutex_unlock(&lock_mutex);
+
+    if (cfg->switcher_ops != NULL && strcmp(sw.source, "lock") != 0) {
+        sw = (struct wish){cfg->switcher_ops->name, "config"};
+        err = use_switcher_ops(out, cfg, why);
+    } else {
+        err = choose_switcher(out, sw, why);
+    }
+    explain("switcher", out->sw != NULL ? out->sw->name : sw.name, NULL,
+            sw.source, err, why);
+    if (err != 0)
+        return err;
+
+    if (cfg->engine_ops != NULL && strcmp(engine.source, "lock") != 0) {
+        engine = (struct wish){cfg->engine_ops->name, "config"};
+        err = use_engine_ops(out, cfg, why);
+    } else {
+        err = choose_engine(out, engine, why);
+    }
+    explain("engine", out->engine != NULL ? out->engine->name : engine.name,
+            out->variant, engine.source, err, why);
+    if (err != 0)
+        return err;
+    /* "default" < "environment" < "config" < "lock": report the weaker. */
+    out->reason = strcmp(sw.source, "default") == 0           ? sw.source
+                  : strcmp(engine.source, "default") == 0     ? engine.source
+                  : strcmp(sw.source, "environment") == 0     ? sw.source
+                  : strcmp(engine.source, "environment") == 0 ? engine.source
+                                                              : sw.source;
+    return 0;
+}

@@ -1,0 +1,648 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Jobs: how control moves.
+ *
+ * A switch needs two parties: the side that leaves does all the bookkeeping
+ * and then calls the switcher in tail position, so that control returns to the
+ * other side's caller straight from the switch. On the short paths, one test
+ * decides: a pause asks whether gate is 0, a resume whether resumable_by is
+ * the calling thread, an end whether end_gate is 0. Everything unusual (a
+ * block, a cancel, a fork, another thread, a wake-up that came early) makes
+ * one of these tests fail and is dealt with out of line.
+ *
+ * Outside its jobs a thread is represented by the root of a runtime, a slot
+ * that never runs a function: it is what a job's resumer is in the end.
+ */
+#include "sanitizers.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct sy__defer {
+    struct sy__defer *next; /* older */
+    void (*fn)(void *arg);
+    void *arg;
+    size_t bytes; /* of arguments that lie behind this struct */
+};
+
+/* ---- switching --------------------------------------------------------- */
+
+#if SY_FIBERS
+SY_NO_TSAN SY_NOINLINE static int leave_for(struct sy_job *from,
+                                            struct sy_job *to, int value)
+{
+    sy__fiber_leave(from, to, false);
+    return to->rt->sw->swap(from->ctx, to->ctx, value);
+}
+
+static int switch_to(struct sy_job *from, struct sy_job *to, int value)
+{
+    value = leave_for(from, to, value);
+    sy__fiber_arrived(from, false);
+    return value;
+}
+
+SY_NO_TSAN SY_NOINLINE static int leave_for_new(struct sy_job *from,
+                                                struct sy_job *to,
+                                                const struct sy_stack *stack,
+                                                sy_job_fn fn, void *arg)
+{
+    sy__fiber_leave(from, to, false);
+    return to->rt->sw->start(from->ctx, to->ctx, stack, fn, arg);
+}
+
+static int switch_to_new(struct sy_job *from, struct sy_job *to,
+                         const struct sy_stack *stack, sy_job_fn fn, void *arg)
+{
+    int value = leave_for_new(from, to, stack, fn, arg);
+
+    sy__fiber_arrived(from, false);
+    return value;
+}
+#else
+static inline int switch_to(struct sy_job *from, struct sy_job *to, int value)
+{
+    return to->rt->sw->swap(from->ctx, to->ctx, value);
+}
+
+static inline int switch_to_new(struct sy_job *from, struct sy_job *to,
+                                const struct sy_stack *stack, sy_job_fn fn,
+                                void *arg)
+{
+    return to->rt->sw->start(from->ctx, to->ctx, stack, fn, arg);
+}
+#endif
+
+/* Leave errno as the side that continues knew it. */
+static inline void change_errno(const struct sy__thread *self,
+                                struct sy_job *from, const struct sy_job *to)
+{
+    from->saved_errno = *self->errno_addr;
+    *self->errno_addr = to->saved_errno;
+}
+
+/* Continue a job that is paused; value is what its pause returns. */
+static inline int enter(struct sy__thread *self, struct sy_job *from,
+                        struct sy_job *job, struct sy_job **out_job,
+                        int *out_result, int value)
+{
+    job->resumable_by = NULL;
+    job->resumer = from;
+    job->out_job = out_job;
+    job->out_result = out_result != NULL ? out_result : &job->result;
+    if (job->wait != NULL)
+        sy_wait_reset_changes(job->wait);
+    change_errno(self, from, job);
+    self->current = job;
+    job->rt->resumes++;
+    return switch_to(from, job, value);
+}
+
+/* Pause: back to whoever resumed the job last. */
+static inline int leave(struct sy__thread *self, struct sy_job *job)
+{
+    struct sy_job *to = job->resumer;
+
+    change_errno(self, job, to);
+    self->current = to;
+    return switch_to(job, to, SY_JOB_PAUSED);
+}
+
+/*
+ * What stands for a job of another runtime while it resumes one of this: its
+ * own context belongs to the other runtime's switcher.
+ */
+struct stand_in {
+    _Alignas(SY_CACHE_LINE) unsigned char ctx[SY_SWITCHER_CTX_MAX_BYTES];
+    struct sy_job root;
+};
+
+static void stand_in_init(struct stand_in *in, struct sy_runtime *rt)
+{
+    memset(in, 0, sizeof(*in));
+    in->root.gate = GATE_ROOT;
+    in->root.rt = rt;
+    in->root.ctx = in->ctx;
+}
+
+bool sy__clear_permit(struct sy_job *slot)
+{
+    /* acq_rel pairs with sy_wake(): see waker.c */
+    return (atomic_fetch_and_explicit(&slot->word, ~WORD_PERMIT,
+                                      memory_order_acq_rel) &
+            WORD_PERMIT) != 0;
+}
+
+static inline bool has_permit(const struct sy_job *slot)
+{
+    return (atomic_load_explicit(&slot->word, memory_order_acquire) &
+            WORD_PERMIT) != 0;
+}
+
+/* Wipe the stacks of jobs that have just ended, now that they were left. */
+static void wipe_left_stacks(struct sy_runtime *rt)
+{
+    struct sy_job *job;
+
+    while (rt->unwiped != NULL) {
+        job = rt->unwiped;
+        rt->unwiped = job->link;
+        sy__slot_release(job);
+    }
+}
+
+/* Who resumes, when a job of rt is to run: a job of rt, or its root. NULL: a
+   job of another runtime. */
+static struct sy_job *resumer_for(const struct sy__thread *self,
+                                  struct sy_runtime *rt)
+{
+    struct sy_job *from = self->current;
+
+    if (from->rt == rt)
+        return from;
+    return sy__is_root(from) ? rt->root : NULL;
+}
+
+/* enter() for every case that is not the usual one. */
+static int enter_carefully(struct sy_job *job, struct sy_job **out_job,
+                           int *out_result)
+{
+    struct sy__thread *self = sy__self;
+    struct sy_runtime *rt = job->rt;
+    struct sy_job *from = resumer_for(self, rt), *caller;
+    struct stand_in in;
+    int value = 0;
+
+    if (has_permit(job))
+        (void)sy__clear_permit(job);
+    if ((job->gate & GATE_CANCELLED) != 0) {
+        job->gate &= (uint16_t)~GATE_CANCELLED;
+        value = -ECANCELED;
+    }
+    if (job->state == SLOT_HELD)
+        job->state = SLOT_LIVE;
+    if (from != NULL) {
+        value = enter(self, from, job, out_job, out_result, value);
+    } else {
+        caller = self->current;
+        stand_in_init(&in, rt);
+        value = enter(self, &in.root, job, out_job, out_result, value);
+        rt->thread->current = caller;
+    }
+    wipe_left_stacks(rt);
+    return value;
+}
+
+/* ---- ending ------------------------------------------------------------ */
+
+static void run_defers(struct sy_job *job)
+{
+    struct sy__defer *defer;
+
+    while (job->defers != NULL) {
+        defer = job->defers;
+        job->defers = defer->next;
+        if (defer->fn != NULL)
+            defer->fn(defer->arg);
+        else
+            explicit_bzero(defer + 1, defer->bytes);
+        free(defer);
+    }
+}
+
+/* All that a job leaves behind but its slot. */
+static void let_go(struct sy_job *job)
+{
+    uint16_t gate = job->gate;
+
+    job->gate |= GATE_NO_PAUSE;
+    run_defers(job);
+    job->gate = gate;
+    if (job->wait != NULL) {
+        sy__wait_detach(job->wait);
+        job->wait = NULL;
+    }
+    if ((job->end_gate & END_WAKER) != 0)
+        sy__end_generation(job);
+}
+
+static void finish_carefully(struct sy_job *job, int result)
+{
+    struct sy_runtime *rt = job->rt;
+
+    let_go(job);
+    if ((job->end_gate & END_FORKED) != 0) {
+        job->state = SLOT_FREE; /* its runtime has forgotten it */
+        return;
+    }
+    rt->finished++;
+    if ((job->end_gate & END_BY_RUN) != 0) {
+        job->result = result;
+        job->state = SLOT_FINISHED;
+    } else if ((job->end_gate & END_WIPE) != 0) {
+        job->link = rt->unwiped;
+        rt->unwiped = job;
+    } else {
+        sy__slot_release(job);
+    }
+}
+
+#if SY_FIBERS
+SY_NO_TSAN
+#endif
+void *sy_switcher_finished(int result)
+{
+    struct sy__thread *self = sy__self;
+    struct sy_job *job = self->current, *to = job->resumer;
+
+    *job->out_job = NULL;
+    *job->out_result = result;
+    if (job->end_gate != 0) {
+        finish_carefully(job, result);
+    } else {
+        job->state = SLOT_FREE;
+        job->link = job->rt->free;
+        job->rt->free = job;
+        job->rt->ended++;
+        job->rt->finished++;
+    }
+    *self->errno_addr = to->saved_errno;
+    self->current = to;
+#if SY_FIBERS
+    sy__fiber_leave(job, to, true);
+#endif
+    return to->ctx;
+}
+
+/* Where a job begins, if fn cannot be called straight by the switcher. */
+static int job_entry(void *arg)
+{
+    struct sy_job *job = arg;
+
+    sy__self = job->rt->thread; /* this may be a thread of the job's own */
+#if SY_FIBERS
+    sy__fiber_arrived(job, true);
+#endif
+    return job->fn(job->arg);
+}
+
+/* ---- starting ---------------------------------------------------------- */
+
+/* Copy arguments that do not fit the job's own place; freed when it ends. */
+static void *copy_to_heap(struct sy_job *job, const struct sy_job_spec *spec)
+{
+    struct sy__defer *defer = malloc(sizeof(*defer) + spec->arg_bytes);
+
+    if (defer == NULL)
+        return NULL;
+    *defer = (struct sy__defer){.bytes = spec->arg_bytes};
+    memcpy(defer + 1, spec->arg, spec->arg_bytes);
+    job->defers = defer;
+    job->end_gate |= END_DEFERS;
+    return defer + 1;
+}
+
+_Static_assert(sizeof(struct sy__defer) % 16 == 0, "arguments are aligned");
+
+static int check_spec(const struct sy_job_spec *spec, struct sy_job **job)
+{
+    if (job == NULL)
+        return -EINVAL;
+    *job = NULL;
+    if (spec == NULL || spec->fn == NULL ||
+        spec->arg_bytes > SY_JOB_ARG_MAX_BYTES ||
+        (spec->arg == NULL && spec->arg_bytes != 0))
+        return -EINVAL;
+    return 0;
+}
+
+/* Give the job what its spec says. On failure nothing is left behind. */
+static int equip(struct sy_job *job, const struct sy_job_spec *spec, void **arg)
+{
+    int err;
+
+    job->user = spec->user;
+    job->done = spec->done;
+    job->gate = job->rt->first_gate;
+    job->end_gate = (job->gate & GATE_WIPE) != 0 ? END_WIPE : 0;
+    *arg = (void *)(uintptr_t)spec->arg; /* the caller's: not for us to write */
+    if (spec->arg_bytes > SY_JOB_ARG_INLINE_BYTES) {
+        *arg = copy_to_heap(job, spec);
+        if (*arg == NULL)
+            return -ENOMEM;
+    } else if (spec->arg_bytes != 0) {
+        *arg = memcpy(job->arg_area, spec->arg, spec->arg_bytes);
+    }
+    if (spec->wait != NULL) {
+        err = sy__wait_attach(spec->wait, job);
+        if (err != 0) {
+            run_defers(job);
+            return err;
+        }
+        job->wait = spec->wait;
+        job->end_gate |= END_WAIT;
+    }
+    return 0;
+}
+
+/* The bookkeeping of the side that leaves, and the switch. */
+static int enter_new(struct sy__thread *self, struct sy_job *from,
+                     struct sy_job *job, sy_job_fn fn, void *arg)
+{
+    struct sy_runtime *rt = job->rt;
+    struct sy_stack stack = {
+        .low = job->stack_low,
+        .bytes = (size_t)((char *)job->arg_area - (char *)job->stack_low),
+    };
+    const struct sy_stack *own =
+        (rt->sw->caps & SY_SW_OWN_STACK) != 0 ? &stack : NULL;
+
+    job->resumer = from;
+    from->saved_errno = *self->errno_addr;
+    self->current = job;
+    if (!rt->adopts)
+        return switch_to_new(from, job, own, fn, arg);
+    job->fn = fn;
+    job->arg = arg;
+    return switch_to_new(from, job, own, job_entry, job);
+}
+
+int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
+                 struct sy_job **out_job, int *result)
+{
+    struct sy_job *job, *from, *caller;
+    struct stand_in in;
+    void *arg;
+    int err, state;
+
+    err = check_spec(spec, out_job);
+    if (err == 0)
+        err = sy__runtime_own(rt);
+    if (err == 0 && rt->free == NULL)
+        err = sy__runtime_grow(rt);
+    if (err != 0)
+        return err;
+    job = rt->free;
+    err = equip(job, spec, &arg);
+    if (err != 0)
+        return err;
+    rt->free = job->link;
+    job->state = SLOT_LIVE;
+    job->out_job = out_job;
+    job->out_result = result != NULL ? result : &job->result;
+    *out_job = job;
+    rt->started++;
+    if (rt->started - rt->ended > rt->in_use_peak)
+        rt->in_use_peak = rt->started - rt->ended;
+
+    from = resumer_for(sy__self, rt);
+    if (from != NULL) {
+        state = enter_new(sy__self, from, job, spec->fn, arg);
+    } else {
+        caller = sy__self->current;
+        stand_in_init(&in, rt);
+        state = enter_new(sy__self, &in.root, job, spec->fn, arg);
+        rt->thread->current = caller;
+    }
+    if (rt->unwiped != NULL)
+        wipe_left_stacks(rt);
+    return state;
+}
+
+/* ---- pausing and resuming ---------------------------------------------- */
+
+/* Every pause that one switch does not settle. */
+SY_NOINLINE static int pause_carefully(struct sy_job *job)
+{
+    struct sy__thread *self = sy__self;
+
+    if ((job->gate &
+         (GATE_ROOT | GATE_NO_PAUSE | GATE_FORKED | GATE_BLOCKED)) != 0)
+        return SY_NOT_PAUSED;
+    if ((job->gate & GATE_CANCELLED) != 0) {
+        job->gate &= (uint16_t)~GATE_CANCELLED;
+        return -ECANCELED;
+    }
+    if ((job->gate & GATE_WIPE) != 0)
+        job->state = SLOT_HELD;
+    else
+        job->resumable_by = self;
+    if ((job->gate & GATE_PERMIT) != 0) {
+        job->gate &= (uint16_t)~GATE_PERMIT;
+        if (has_permit(job)) {
+            sy__make_ready(job);
+            sy__ring_if_left(job->rt);
+        }
+    }
+    return leave(self, job);
+}
+
+int sy_job_pause(void)
+{
+    struct sy__thread *self = sy__self;
+    struct sy_job *job = self->current;
+
+    if (SY_UNLIKELY(job->gate != 0))
+        return pause_carefully(job);
+    job->resumable_by = self;
+    return leave(self, job);
+}
+
+/* 0 if the calling thread may act on the job. */
+static int check_mine(const struct sy_job *job)
+{
+    return job->rt == NULL || job->rt->thread != sy__self ||
+                   (job->end_gate & END_FORKED) != 0
+               ? -EXDEV
+               : 0;
+}
+
+/* Hand over the result of a job that sy_runtime_run() finished. */
+static int collect_result(struct sy_job **out_job, int *result)
+{
+    struct sy_job *job = *out_job;
+
+    if (result != NULL)
+        *result = job->result;
+    *out_job = NULL;
+    sy__slot_release(job);
+    return SY_JOB_FINISHED;
+}
+
+SY_NOINLINE static int resume_carefully(struct sy_job **out_job, int *result)
+{
+    struct sy_job *job = *out_job;
+    int err = check_mine(job);
+
+    if (err != 0)
+        return err;
+    if (job->state == SLOT_FINISHED)
+        return collect_result(out_job, result);
+    if (!sy__is_paused(job))
+        return -EBUSY;
+    return enter_carefully(job, out_job, result);
+}
+
+int sy_job_resume(struct sy_job **out_job, int *result)
+{
+    struct sy__thread *self = sy__self;
+    struct sy_job *job, *from = self->current;
+
+    if (SY_UNLIKELY(out_job == NULL || *out_job == NULL))
+        return -EINVAL;
+    job = *out_job;
+    if (SY_UNLIKELY(job->resumable_by != self || from->rt != job->rt ||
+                    has_permit(job)))
+        return resume_carefully(out_job, result);
+    return enter(self, from, job, out_job, result, 0);
+}
+
+void sy__job_run_ready(struct sy_job *job)
+{
+    struct sy_job *handle = job;
+    sy_job_done_fn done;
+
+    job->end_gate |= END_BY_RUN;
+    if (enter_carefully(job, &handle, NULL) == SY_JOB_PAUSED) {
+        job->end_gate &= (uint16_t)~END_BY_RUN;
+        return;
+    }
+    done = job->done;
+    if (done == NULL)
+        return;
+    done(job->user, job, job->result);
+    sy__slot_release(job);
+}
+
+/* ---- the rest of the interface ----------------------------------------- */
+
+int sy_job_cancel(struct sy_job *job)
+{
+    int err;
+
+    if (job == NULL)
+        return -EINVAL;
+    err = check_mine(job);
+    if (err != 0)
+        return err;
+    if (job->state == SLOT_FINISHED)
+        return -ESRCH;
+    if ((job->gate & GATE_CANCELLED) != 0)
+        return 0;
+    job->gate |= GATE_CANCELLED;
+    job->rt->cancelled++;
+    if (!sy__is_paused(job))
+        return 0;
+    job->resumable_by = NULL;
+    job->state = SLOT_HELD;
+    return sy_wake(sy_job_waker(job));
+}
+
+void sy__job_end_unrun(struct sy_job *job)
+{
+    if (sy__is_paused(job)) {
+        job->resumable_by = NULL;
+        let_go(job);
+    }
+    sy__slot_release(job);
+}
+
+int sy_job_abandon(struct sy_job **out_job)
+{
+    struct sy_job *job;
+    int err;
+
+    if (out_job == NULL || *out_job == NULL)
+        return -EINVAL;
+    job = *out_job;
+    err = check_mine(job);
+    if (err != 0)
+        return err;
+    if (!sy__is_paused(job) && job->state != SLOT_FINISHED)
+        return -EBUSY;
+    if (sy__is_paused(job))
+        job->rt->abandoned++;
+    *out_job = NULL;
+    sy__job_end_unrun(job);
+    return 0;
+}
+
+int sy_job_defer(void (*fn)(void *arg), void *arg)
+{
+    struct sy_job *job = sy__self->current;
+    struct sy__defer *defer;
+
+    if (fn == NULL)
+        return -EINVAL;
+    if (sy__is_root(job))
+        return -EPERM;
+    defer = malloc(sizeof(*defer));
+    if (defer == NULL)
+        return -ENOMEM;
+    *defer = (struct sy__defer){.next = job->defers, .fn = fn, .arg = arg};
+    job->defers = defer;
+    job->end_gate |= END_DEFERS;
+    return 0;
+}
+
+struct sy_job *sy_job_current(void)
+{
+    struct sy_job *job = sy__self->current;
+
+    return sy__is_root(job) ? NULL : job;
+}
+
+void *sy_job_user(const struct sy_job *job)
+{
+    return job->user;
+}
+
+struct sy_wait *sy_job_wait(const struct sy_job *job)
+{
+    return job->wait;
+}
+
+void sy_job_block_pause(void)
+{
+    struct sy_job *job = sy__self->current;
+
+    if (sy__is_root(job))
+        return;
+    if ((job->gate & GATE_BLOCKED) == 0) {
+        job->gate |= GATE_BLOCKED;
+        job->block_count = 0;
+    }
+    job->block_count++;
+}
+
+void sy_job_unblock_pause(void)
+{
+    struct sy_job *job = sy__self->current;
+
+    if (!sy__is_root(job) && (job->gate & GATE_BLOCKED) != 0 &&
+        --job->block_count == 0)
+        job->gate &= (uint16_t)~GATE_BLOCKED;
+}
+
+struct sy_waker sy_job_waker(struct sy_job *job)
+{
+    job->end_gate |= END_WAKER;
+    return (struct sy_waker){job, sy__generation(job)};
+}
+
+int sy_job_pin(struct sy_runtime *rt, struct sy_waker *waker)
+{
+    struct sy_job *slot = sy__self->current;
+    int err;
+
+    *waker = (struct sy_waker){0};
+    if (sy__is_root(slot)) {
+        err = sy__runtime_own(rt);
+        if (err != 0)
+            return err;
+        slot = rt->root;
+    }
+    slot->pins_taken++;
+    *waker = sy_job_waker(slot);
+    return 0;
+}

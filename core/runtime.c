@@ -1,0 +1,914 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runtimes: who owns slots, stacks and the engine, and the loop that resumes
+ * what is ready.
+ *
+ * The ready list holds slots whose wake-up was collected. It is a list of
+ * slots, not of jobs: an entry may be out of date by the time its turn comes
+ * (the job was resumed by hand, or ended, or its slot serves another job), and
+ * then it is passed over, because the permit is gone.
+ */
+#include "sanitizers.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct {
+    pthread_mutex_t lock;
+    struct sy_runtime *orphans; /* whose devices are not done yet */
+    uint64_t runtimes_orphaned;
+    uint64_t jobs_orphaned;
+} process = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- slots of a runtime ------------------------------------------------ */
+
+static struct sy_job *slot_of(struct sy_engine_slot *eslot)
+{
+    return (struct sy_job *)(void *)((char *)eslot -
+                                     offsetof(struct sy_job, eslot));
+}
+
+static bool is_queued(const struct sy_job *slot)
+{
+    return (atomic_load_explicit(&slot->word, memory_order_acquire) &
+            WORD_QUEUED) != 0;
+}
+
+static bool keeps_stacks(const struct sy_runtime *rt)
+{
+    return (rt->sw->caps & SY_SW_OWN_STACK) != 0;
+}
+
+static int attach(struct sy_runtime *rt, struct sy_job *slot, uint32_t index)
+{
+    memset(&slot->eslot, 0, sizeof(slot->eslot));
+    slot->eslot.index = index;
+    slot->engine = rt->engine;
+    slot->engine_state = rt->engine_state;
+    return rt->engine->attach != NULL
+               ? rt->engine->attach(rt->engine_state, &slot->eslot)
+               : 0;
+}
+
+static void detach(struct sy_runtime *rt, struct sy_job *slot)
+{
+    if (rt->engine->detach != NULL)
+        rt->engine->detach(rt->engine_state, &slot->eslot);
+}
+
+/* Give the slot a stack, or at least a place for arguments. */
+static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
+{
+    struct sy__stack_place place = {0};
+    struct sy_stack stack;
+    int err;
+
+    memset(slot->ctx_inline, 0, sizeof(slot->ctx_inline));
+    slot->ctx = slot->ctx_inline;
+    if (!keeps_stacks(rt)) {
+        slot->stack_low = NULL;
+        slot->arg_area = aligned_alloc(SY_CACHE_LINE, SY_JOB_ARG_INLINE_BYTES);
+        return slot->arg_area != NULL ? 0 : -ENOMEM;
+    }
+    err = sy__stacks_carve(&rt->stacks, wanted, &place);
+    if (err != 0)
+        return err;
+    slot->stack_low = place.low;
+    slot->arg_area = place.arg_area;
+    if (place.ctx != NULL) {
+        memset(place.ctx, 0, rt->sw->ctx_bytes);
+        slot->ctx = place.ctx;
+    }
+    if (rt->sw->prepare != NULL) {
+        stack.low = place.low;
+        stack.bytes = (size_t)((char *)place.arg_area - (char *)place.low);
+        err = rt->sw->prepare(slot->ctx, &stack);
+        if (err != 0) {
+            sy__stacks_uncarve(&rt->stacks);
+            return err;
+        }
+    }
+    sy__fiber_made(slot);
+    return 0;
+}
+
+static void unfurnish(struct sy_runtime *rt, struct sy_job *slot)
+{
+    if (!keeps_stacks(rt)) {
+        free(slot->arg_area);
+        return;
+    }
+    sy__fiber_gone(slot);
+    if (rt->sw->release != NULL)
+        rt->sw->release(slot->ctx);
+}
+
+static int make_room(struct sy_runtime *rt)
+{
+    uint32_t room = rt->slot_room != 0 ? rt->slot_room * 2 : 16;
+    struct sy_job **slots;
+
+    if (rt->slot_count < rt->slot_room)
+        return 0;
+    slots = realloc(rt->slots, room * sizeof(struct sy_job *));
+    if (slots == NULL)
+        return -ENOMEM;
+    rt->slots = slots;
+    rt->slot_room = room;
+    return 0;
+}
+
+/* Take a slot into the runtime: attached, but without a stack yet. */
+static int add_slot(struct sy_runtime *rt, struct sy_job **out)
+{
+    struct sy_job *slot;
+    int err;
+
+    *out = NULL;
+    err = make_room(rt);
+    if (err != 0)
+        return err;
+    slot = sy__slots_take(1);
+    if (slot == NULL)
+        return -ENOMEM;
+    slot->rt = rt;
+    slot->resumable_by = NULL;
+    slot->state = SLOT_FREE;
+    slot->gate = 0;
+    slot->end_gate = 0;
+    slot->in_ready = false;
+    slot->defers = NULL;
+    slot->wait = NULL;
+    slot->pins_taken = 0;
+    atomic_store_explicit(&slot->pins_released, 0, memory_order_relaxed);
+    err = attach(rt, slot, rt->slot_count);
+    if (err != 0) {
+        sy__slots_give(slot);
+        return err;
+    }
+    rt->slots[rt->slot_count++] = slot;
+    *out = slot;
+    return 0;
+}
+
+static void drop_last_slot(struct sy_runtime *rt)
+{
+    struct sy_job *slot = rt->slots[--rt->slot_count];
+
+    detach(rt, slot);
+    sy__slots_give(slot);
+}
+
+static int grow_by_one(struct sy_runtime *rt, uint32_t wanted)
+{
+    struct sy_job *slot;
+    int err;
+
+    err = add_slot(rt, &slot);
+    if (err != 0)
+        return err;
+    err = furnish(rt, slot, wanted);
+    if (err != 0) {
+        drop_last_slot(rt);
+        return err;
+    }
+    slot->link = rt->free;
+    rt->free = slot;
+    return 0;
+}
+
+int sy__runtime_grow(struct sy_runtime *rt)
+{
+    uint32_t jobs;
+
+    sy__quarantine_sweep(rt);
+    if (rt->free != NULL)
+        return 0;
+    jobs = rt->slot_count - 1; /* without the root */
+    if (rt->jobs_max != 0 && jobs >= rt->jobs_max)
+        return -EAGAIN;
+    return grow_by_one(rt,
+                       rt->jobs_max != 0 ? rt->jobs_max - jobs : UINT32_MAX);
+}
+
+static void wipe(struct sy_job *job)
+{
+    if (job->stack_low != NULL)
+        sy__stack_wipe(job->stack_low, job->arg_area);
+    else
+        explicit_bzero(job->arg_area, SY_JOB_ARG_INLINE_BYTES);
+}
+
+void sy__slot_release(struct sy_job *job)
+{
+    struct sy_runtime *rt = job->rt;
+
+    rt->ended++;
+    if (sy__pins(job) != 0) {
+        job->state = SLOT_QUARANTINED;
+        job->link = rt->quarantine;
+        rt->quarantine = job;
+        rt->quarantined++;
+        return;
+    }
+    if ((job->end_gate & END_WIPE) != 0)
+        wipe(job);
+    job->state = SLOT_FREE;
+    job->link = rt->free;
+    rt->free = job;
+}
+
+void sy__quarantine_sweep(struct sy_runtime *rt)
+{
+    struct sy_job **at = &rt->quarantine, *job;
+
+    while (*at != NULL) {
+        job = *at;
+        if (sy__pins(job) != 0) {
+            at = &job->link;
+            continue;
+        }
+        *at = job->link;
+        rt->quarantined--;
+        rt->ended--; /* it was counted when it ended */
+        sy__slot_release(job);
+    }
+}
+
+/* ---- collecting and running -------------------------------------------- */
+
+void sy__make_ready(struct sy_job *job)
+{
+    struct sy_runtime *rt = job->rt;
+
+    if (job->in_ready)
+        return;
+    job->in_ready = true;
+    job->ready_next = NULL;
+    *rt->ready_tail = job;
+    rt->ready_tail = &job->ready_next;
+    rt->ready_count++;
+}
+
+static struct sy_job *pop_ready(struct sy_runtime *rt)
+{
+    struct sy_job *job = rt->ready_head;
+
+    rt->ready_head = job->ready_next;
+    if (rt->ready_head == NULL)
+        rt->ready_tail = &rt->ready_head;
+    rt->ready_count--;
+    job->in_ready = false;
+    return job;
+}
+
+/* What is left in the ready list is nothing that the engine knows of: a
+   foreign loop has to be told by a wake-up of our own. */
+void sy__ring_if_left(struct sy_runtime *rt)
+{
+    if (rt->fd_used && rt->ready_head != NULL)
+        (void)sy_wake(sy_runtime_waker(rt));
+}
+
+static void note_collected(struct sy_runtime *rt, struct sy_job *slot)
+{
+    /* acq_rel pairs with sy_wake(): the next waker hands the slot over anew */
+    uint64_t old = atomic_fetch_and_explicit(&slot->word, ~WORD_QUEUED,
+                                             memory_order_acq_rel);
+
+    rt->collected++;
+    if (slot == rt->root)
+        rt->root_woken = true;
+    else if ((old & WORD_PERMIT) == 0 || slot->state == SLOT_FREE)
+        rt->spurious++;
+    else if (sy__is_paused(slot))
+        sy__make_ready(slot);
+    else if (slot->state == SLOT_LIVE)
+        slot->gate |= GATE_PERMIT;
+}
+
+/* Ask the engine once. How many slots it gave, or -errno. */
+static int collect_once(struct sy_runtime *rt, uint64_t timeout_ns)
+{
+    int n;
+
+    rt->waits++;
+    n = rt->engine->wait(rt->engine_state, rt->collect, COLLECT_MAX,
+                         timeout_ns);
+    for (int i = 0; i < n; i++)
+        note_collected(rt, slot_of(rt->collect[i]));
+    return n;
+}
+
+static uint64_t time_left_ns(const struct sy_runtime *rt, uint64_t deadline_ns)
+{
+    uint64_t now_ns;
+
+    if (deadline_ns == SY_FOREVER)
+        return SY_FOREVER;
+    now_ns = sy_clock_now_ns(rt->clock);
+    return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+}
+
+/*
+ * Collect all that can be had, waiting until the deadline for the first. One
+ * round is bounded by the number of slots, so that busy wakers cannot hold us
+ * here. 0 or -errno.
+ */
+static int collect(struct sy_runtime *rt, uint64_t timeout_ns)
+{
+    uint32_t rounds = rt->slot_count / COLLECT_MAX + 1;
+    int n;
+
+    do {
+        n = collect_once(rt, timeout_ns);
+        timeout_ns = 0;
+    } while (n == COLLECT_MAX && --rounds > 0);
+    return n < 0 ? n : 0;
+}
+
+/* collect() by the runtime's clock: a virtual one is moved, not waited for. */
+static int collect_until(struct sy_runtime *rt, uint64_t deadline_ns)
+{
+    uint64_t left_ns = time_left_ns(rt, deadline_ns);
+    uint64_t before = rt->collected;
+    int err;
+
+    if (rt->clock->is_real || left_ns == 0 || left_ns == SY_FOREVER)
+        return collect(rt, left_ns);
+    err = collect(rt, 0);
+    if (err != 0 || rt->collected != before)
+        return err;
+    rt->clock->sleep_until(rt->clock, deadline_ns);
+    return collect(rt, 0);
+}
+
+/* Resume what was ready when we began, each once. How many were resumed. */
+static int run_ready(struct sy_runtime *rt)
+{
+    uint32_t turns = rt->ready_count;
+    int resumed = 0;
+    struct sy_job *job;
+
+    while (turns-- > 0 && rt->ready_head != NULL) {
+        job = pop_ready(rt);
+        if ((atomic_load_explicit(&job->word, memory_order_relaxed) &
+             WORD_PERMIT) == 0)
+            continue;
+        if (sy__is_paused(job)) {
+            sy__job_run_ready(job);
+            resumed++;
+        } else if (job->state == SLOT_LIVE) {
+            job->gate |= GATE_PERMIT; /* an ancestor: when it pauses */
+        }
+    }
+    return resumed;
+}
+
+static bool take_root_wake(struct sy_runtime *rt)
+{
+    bool woken = rt->root_woken;
+
+    rt->root_woken = false;
+    if (woken)
+        (void)sy__clear_permit(rt->root);
+    return woken;
+}
+
+int sy_runtime_run(struct sy_runtime *rt, uint64_t timeout_ns)
+{
+    uint64_t deadline_ns = 0;
+    int err, resumed;
+    bool woken, over;
+
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    if (rt->quarantine != NULL)
+        sy__quarantine_sweep(rt);
+    if (timeout_ns != 0)
+        deadline_ns = sy_ns_after(sy_clock_now_ns(rt->clock), timeout_ns);
+    do {
+        if (rt->ready_head != NULL || timeout_ns == 0)
+            err = collect(rt, 0);
+        else
+            err = collect_until(rt, deadline_ns);
+        if (err != 0)
+            return err;
+        woken = take_root_wake(rt);
+        resumed = run_ready(rt);
+        over = timeout_ns == 0 || time_left_ns(rt, deadline_ns) == 0;
+    } while (resumed == 0 && !woken && !over);
+    sy__ring_if_left(rt);
+    return resumed;
+}
+
+int sy_wait_here(struct sy_waker waker, uint64_t timeout_ns)
+{
+    struct sy_job *slot = waker.slot;
+    struct sy_runtime *rt;
+    uint64_t deadline_ns;
+    int err;
+
+    if (slot == NULL || sy__generation(slot) != waker.generation)
+        return -ESRCH;
+    rt = slot->rt;
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    deadline_ns = timeout_ns == 0
+                      ? 0
+                      : sy_ns_after(sy_clock_now_ns(rt->clock), timeout_ns);
+    for (;;) {
+        err = timeout_ns == 0 ? collect(rt, 0) : collect_until(rt, deadline_ns);
+        if (err != 0)
+            break;
+        if (sy__clear_permit(slot)) {
+            if (slot == rt->root)
+                rt->root_woken = false;
+            break;
+        }
+        if (timeout_ns == 0 || time_left_ns(rt, deadline_ns) == 0) {
+            err = -ETIMEDOUT;
+            break;
+        }
+    }
+    sy__ring_if_left(rt);
+    return err;
+}
+
+struct sy_waker sy_runtime_waker(struct sy_runtime *rt)
+{
+    return (struct sy_waker){rt->root, sy__generation(rt->root)};
+}
+
+int sy_runtime_fd(struct sy_runtime *rt, int *fd)
+{
+    int err;
+
+    *fd = -1;
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    if (rt->engine->fd == NULL)
+        return -ENOTSUP;
+    err = rt->engine->fd(rt->engine_state, fd);
+    if (err != 0)
+        return err;
+    rt->fd_used = true;
+    sy__ring_if_left(rt);
+    return 0;
+}
+
+/* ---- opening and closing ----------------------------------------------- */
+
+/* Wait for wakers that have taken a slot and not handed it over yet. */
+static void collect_stragglers(struct sy_runtime *rt)
+{
+    for (uint32_t i = 0; i < rt->slot_count; i++) {
+        while (is_queued(rt->slots[i])) {
+            if (collect_once(rt, SY_NS_PER_MS) < 0)
+                return; /* a broken engine: nothing more can be done */
+        }
+    }
+}
+
+static void free_slots(struct sy_runtime *rt)
+{
+    for (uint32_t i = rt->slot_count; i-- > 0;) {
+        if (rt->slots[i] != rt->root)
+            unfurnish(rt, rt->slots[i]);
+        sy__slots_give(rt->slots[i]);
+    }
+    free(rt->slots);
+}
+
+/* No waker has an effect from now on, and the engine is gone. */
+static void close_engine(struct sy_runtime *rt)
+{
+    sy__end_generation(rt->root);
+    collect_stragglers(rt);
+    for (uint32_t i = rt->slot_count; i-- > 0;)
+        detach(rt, rt->slots[i]);
+    rt->engine->close(rt->engine_state);
+    sy__state_give(rt->engine_state, rt->engine->state_bytes);
+}
+
+static void free_runtime(struct sy_runtime *rt)
+{
+    free_slots(rt);
+    sy__stacks_destroy(&rt->stacks);
+    if (rt->root_ctx != NULL)
+        free(rt->root_ctx);
+    free(rt);
+}
+
+static void unlink_runtime(struct sy_runtime *rt)
+{
+    struct sy_runtime **at = &rt->thread->runtimes;
+
+    while (*at != rt)
+        at = &(*at)->next;
+    *at = rt->next;
+    if (rt->thread->current == rt->root)
+        rt->thread->current = &rt->thread->nobody;
+}
+
+/* Free the orphans whose last pin is gone. */
+static void sweep_orphans(void)
+{
+    struct sy_runtime **at, *rt, *gone = NULL;
+
+    pthread_mutex_lock(&process.lock);
+    at = &process.orphans;
+    while (*at != NULL) {
+        rt = *at;
+        sy__quarantine_sweep(rt);
+        if (rt->quarantined != 0 || sy__pins(rt->root) != 0) {
+            at = &rt->next;
+            continue;
+        }
+        *at = rt->next;
+        rt->next = gone;
+        gone = rt;
+    }
+    pthread_mutex_unlock(&process.lock);
+    while (gone != NULL) {
+        rt = gone;
+        gone = rt->next;
+        free_runtime(rt);
+    }
+}
+
+static int check_config(const struct sy_runtime_config *cfg)
+{
+    const uint32_t flags =
+        SY_RT_NO_ENVIRONMENT | SY_RT_DUMP_STACKS | SY_RT_ZERO_STACKS;
+
+    if (cfg->size != sizeof(*cfg) || (cfg->flags & ~flags) != 0 ||
+        cfg->guard > SY_GUARD_NONE)
+        return -EINVAL;
+    if (cfg->stack_bytes != 0 &&
+        (cfg->stack_bytes < SY_STACK_BYTES_MIN ||
+         cfg->stack_bytes > SY_STACK_BYTES_MAX ||
+         cfg->stack_bytes % (size_t)sysconf(_SC_PAGESIZE) != 0))
+        return -EINVAL;
+    if (cfg->jobs_max != 0 && cfg->jobs_init > cfg->jobs_max)
+        return -EINVAL;
+    return 0;
+}
+
+static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
+                      const struct sy_runtime_config *cfg)
+{
+    struct sy__stack_policy policy = {
+        .stack_bytes =
+            cfg->stack_bytes != 0 ? cfg->stack_bytes : SY_STACK_BYTES_DEFAULT,
+        .ctx_bytes =
+            choice->sw->ctx_bytes > SY_CACHE_LINE ? choice->sw->ctx_bytes : 0,
+        .guard = cfg->guard,
+        .flags = cfg->flags,
+    };
+
+    rt->sw = choice->sw;
+    rt->engine = choice->engine;
+    rt->variant = choice->variant;
+    rt->choice = choice->reason;
+    snprintf(rt->engine_name, sizeof(rt->engine_name), "%s%s%s",
+             rt->engine->name, rt->variant != NULL ? "+" : "",
+             rt->variant != NULL ? rt->variant : "");
+    rt->flags = cfg->flags;
+    rt->jobs_max = cfg->jobs_max;
+    rt->clock = cfg->clock != NULL ? cfg->clock : sy_clock_monotonic();
+    rt->ready_tail = &rt->ready_head;
+    if ((rt->sw->caps & SY_SW_CAN_PAUSE) == 0)
+        rt->first_gate |= GATE_NO_PAUSE;
+    if ((rt->flags & SY_RT_ZERO_STACKS) != 0)
+        rt->first_gate |= GATE_WIPE;
+    rt->adopts = (rt->sw->caps & SY_SW_SAME_THREAD) == 0 ||
+                 (SY_FIBERS && keeps_stacks(rt));
+    sy__stacks_init(&rt->stacks, &policy);
+}
+
+static int open_engine(struct sy_runtime *rt)
+{
+    struct sy_engine_config cfg = {
+        .variant = rt->variant,
+        .counts = &rt->counts,
+    };
+
+    return rt->engine->open(rt->engine_state, &cfg);
+}
+
+static int add_root(struct sy_runtime *rt)
+{
+    int err;
+
+    if (rt->sw->ctx_bytes > SY_CACHE_LINE) {
+        size_t bytes = (rt->sw->ctx_bytes + SY_CACHE_LINE - 1) / SY_CACHE_LINE *
+                       SY_CACHE_LINE;
+
+        rt->root_ctx = aligned_alloc(SY_CACHE_LINE, bytes);
+        if (rt->root_ctx == NULL)
+            return -ENOMEM;
+        memset(rt->root_ctx, 0, bytes);
+    }
+    err = add_slot(rt, &rt->root);
+    if (err != 0) {
+        free(rt->root_ctx);
+        return err;
+    }
+    rt->root->gate = GATE_ROOT;
+    memset(rt->root->ctx_inline, 0, sizeof(rt->root->ctx_inline));
+    rt->root->ctx = rt->root_ctx != NULL ? rt->root_ctx : rt->root->ctx_inline;
+    return 0;
+}
+
+static int warm_up(struct sy_runtime *rt, uint32_t jobs)
+{
+    int err = 0;
+
+    for (uint32_t i = 0; i < jobs && err == 0; i++)
+        err = grow_by_one(rt, jobs - i);
+    return err;
+}
+
+int sy_runtime_open(struct sy_runtime **out,
+                    const struct sy_runtime_config *cfg)
+{
+    static const struct sy_runtime_config defaults = SY_RUNTIME_CONFIG_INIT;
+    struct sy__choice choice;
+    struct sy_runtime *rt;
+    int err;
+
+    *out = NULL;
+    if (cfg == NULL)
+        cfg = &defaults;
+    err = check_config(cfg);
+    if (err == 0)
+        err = sy__choose(&choice, cfg);
+    if (err == 0)
+        err = sy__thread_join();
+    if (err != 0)
+        return err;
+    sweep_orphans();
+
+    rt = calloc(1, sizeof(*rt));
+    if (rt == NULL)
+        return -ENOMEM;
+    set_parts(rt, &choice, cfg);
+    rt->engine_state = sy__state_take(rt->engine->state_bytes);
+    if (rt->engine_state == NULL) {
+        err = -ENOMEM;
+        goto drop_runtime;
+    }
+    err = open_engine(rt);
+    if (err != 0)
+        goto drop_state;
+    err = add_root(rt);
+    if (err != 0)
+        goto drop_engine;
+    rt->thread = sy__self;
+    rt->next = rt->thread->runtimes;
+    rt->thread->runtimes = rt;
+    err = warm_up(rt, cfg->jobs_init);
+    if (err != 0) {
+        unlink_runtime(rt);
+        close_engine(rt);
+        free_runtime(rt);
+        return err;
+    }
+    *out = rt;
+    return 0;
+
+drop_engine:
+    rt->engine->close(rt->engine_state);
+    free(rt->slots);
+drop_state:
+    sy__state_give(rt->engine_state, rt->engine->state_bytes);
+drop_runtime:
+    free(rt);
+    return err;
+}
+
+/* Does the calling thread stand on a stack of this runtime? */
+static bool is_running(const struct sy_runtime *rt)
+{
+    const struct sy_job *job = sy__self->current;
+
+    for (; !sy__is_root(job); job = job->resumer) {
+        if (job->rt == rt)
+            return true;
+    }
+    return false;
+}
+
+int sy_runtime_close(struct sy_runtime *rt)
+{
+    int err;
+
+    if (rt == NULL)
+        return 0;
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    sy__quarantine_sweep(rt);
+    if (rt->started != rt->ended || rt->quarantined != 0 ||
+        sy__pins(rt->root) != 0 || is_running(rt))
+        return -EBUSY;
+    unlink_runtime(rt);
+    close_engine(rt);
+    free_runtime(rt);
+    return 0;
+}
+
+/* ---- threads that end, processes that fork ----------------------------- */
+
+/* End what can be ended. False: a job of it is the one that ends the thread. */
+static bool end_all_jobs(struct sy_runtime *rt)
+{
+    bool all = true;
+
+    for (uint32_t i = 1; i < rt->slot_count; i++) {
+        struct sy_job *job = rt->slots[i];
+
+        if (!sy__is_paused(job) && job->state != SLOT_FINISHED) {
+            if (job->state == SLOT_LIVE)
+                all = false;
+            continue;
+        }
+        process.jobs_orphaned++;
+        sy__job_end_unrun(job);
+    }
+    return all;
+}
+
+void sy__thread_close_runtimes(struct sy__thread *thread)
+{
+    struct sy_runtime *rt;
+    bool all;
+
+    while (thread->runtimes != NULL) {
+        rt = thread->runtimes;
+        if (sy__runtime_own(rt) != 0) {
+            thread->runtimes = rt->next;
+            continue;
+        }
+        pthread_mutex_lock(&process.lock);
+        process.runtimes_orphaned++;
+        all = end_all_jobs(rt);
+        pthread_mutex_unlock(&process.lock);
+        unlink_runtime(rt);
+        close_engine(rt);
+        if (!all)
+            continue; /* its stacks are in use by the thread that ends */
+        pthread_mutex_lock(&process.lock);
+        rt->next = process.orphans;
+        process.orphans = rt;
+        pthread_mutex_unlock(&process.lock);
+    }
+    sweep_orphans();
+}
+
+void sy__runtimes_after_fork(struct sy__thread *thread)
+{
+    pthread_mutex_init(&process.lock, NULL); /* its holder is not here */
+    for (struct sy_runtime *rt = thread->runtimes; rt != NULL; rt = rt->next) {
+        for (uint32_t i = 1; i < rt->slot_count; i++) {
+            if (rt->slots[i]->state == SLOT_FREE)
+                continue;
+            rt->slots[i]->end_gate |= END_FORKED;
+            rt->slots[i]->gate |= GATE_FORKED;
+        }
+    }
+}
+
+/* May the slot serve the child? Not if a job from before the fork has it, or
+   its context needs a thread that only the parent has. */
+static bool survives_fork(const struct sy_runtime *rt,
+                          const struct sy_job *slot)
+{
+    return slot == rt->root ||
+           (slot->state == SLOT_FREE && (slot->end_gate & END_FORKED) == 0 &&
+            (rt->sw->caps & SY_SW_SAME_THREAD) != 0);
+}
+
+/* Make a runtime of the parent's one of the child's: with an engine of its
+   own, and without the jobs of before. */
+static int start_afresh(struct sy_runtime *rt)
+{
+    uint32_t count = rt->slot_count;
+    int err;
+
+    for (uint32_t i = 0; i < count; i++)
+        detach(rt, rt->slots[i]);
+    rt->engine->close(rt->engine_state);
+    memset(rt->engine_state, 0, rt->engine->state_bytes);
+    err = open_engine(rt);
+    if (err != 0)
+        return err;
+    rt->free = NULL;
+    rt->ready_head = NULL;
+    rt->ready_tail = &rt->ready_head;
+    rt->ready_count = 0;
+    rt->quarantine = NULL;
+    rt->quarantined = 0;
+    rt->root_woken = false;
+    rt->fd_used = false;
+    rt->ended = rt->started;
+    rt->root->pins_taken =
+        atomic_load_explicit(&rt->root->pins_released, memory_order_relaxed);
+    rt->slot_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct sy_job *slot = rt->slots[i];
+
+        if (!survives_fork(rt, slot)) {
+            if (slot->state != SLOT_LIVE || sy__is_paused(slot))
+                slot->rt = NULL; /* its handle must not lead here */
+            continue;
+        }
+        slot->in_ready = false;
+        atomic_fetch_and_explicit(&slot->word, ~(WORD_QUEUED | WORD_PERMIT),
+                                  memory_order_relaxed);
+        err = attach(rt, slot, rt->slot_count);
+        if (err != 0)
+            break;
+        rt->slots[rt->slot_count++] = slot;
+        if (slot != rt->root) {
+            slot->link = rt->free;
+            rt->free = slot;
+        }
+    }
+    if (rt->slot_count == 0)
+        return err;
+    rt->thread = sy__self;
+    return 0;
+}
+
+int sy__runtime_own(struct sy_runtime *rt)
+{
+    if (SY_LIKELY(rt != NULL && rt->thread == sy__self))
+        return 0;
+    for (struct sy_runtime *mine = sy__self->runtimes; mine != NULL;
+         mine = mine->next) {
+        if (mine == rt)
+            return start_afresh(rt);
+    }
+    return -EXDEV;
+}
+
+/* ---- stats ------------------------------------------------------------- */
+
+int sy_runtime_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
+{
+    int err;
+
+    if (stats->size != sizeof(*stats))
+        return -EINVAL;
+    memset(stats, 0, sizeof(*stats));
+    stats->size = sizeof(*stats);
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    sy__quarantine_sweep(rt);
+    stats->jobs_started = rt->started;
+    stats->jobs_finished = rt->finished;
+    stats->jobs_cancelled = rt->cancelled;
+    stats->jobs_abandoned = rt->abandoned;
+    stats->resumes = rt->resumes;
+    stats->jobs_outstanding = rt->started - rt->ended;
+    stats->jobs_quarantined = rt->quarantined;
+    stats->stacks_allocated = rt->stacks.stacks;
+    stats->stacks_peak = rt->in_use_peak;
+    stats->stack_bytes = rt->stacks.policy.stack_bytes;
+    stats->waits = rt->waits;
+    stats->sleeps = rt->counts.sleeps;
+    stats->collected = rt->collected;
+    stats->spurious = rt->spurious;
+    stats->engine_syscalls = rt->counts.syscalls;
+    stats->switcher = rt->sw->name;
+    stats->engine = rt->engine_name;
+    stats->guard = rt->stacks.guard;
+    stats->choice = rt->choice;
+    return 0;
+}
+
+int sy_process_stats(struct sy_process_stats *stats)
+{
+    if (stats->size != sizeof(*stats))
+        return -EINVAL;
+    memset(stats, 0, sizeof(*stats));
+    stats->size = sizeof(*stats);
+    sweep_orphans();
+    pthread_mutex_lock(&process.lock);
+    stats->runtimes_orphaned = process.runtimes_orphaned;
+    stats->jobs_orphaned = process.jobs_orphaned;
+    for (const struct sy_runtime *rt = process.orphans; rt != NULL;
+         rt = rt->next)
+        stats->jobs_quarantined += rt->quarantined;
+    pthread_mutex_unlock(&process.lock);
+    return 0;
+}

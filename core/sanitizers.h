@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the sanitizers must be told when a thread changes stacks. In ordinary
+ * builds all of this is empty. Where jobs run on threads of their own, nothing
+ * is told: there the sanitizers see threads.
+ */
+#ifndef SY_SANITIZERS_H
+#define SY_SANITIZERS_H
+
+#include "core.h"
+
+#if SY_ASAN
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if SY_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+
+#if SY_ASAN || SY_TSAN
+#define SY_FIBERS 1
+#else
+#define SY_FIBERS 0
+#endif
+
+/* A slot has got its stack. */
+static inline void sy__fiber_made(struct sy_job *job)
+{
+#ifdef VALGRIND_STACK_REGISTER
+    VALGRIND_STACK_REGISTER(job->stack_low, job->arg_area);
+#endif
+#if SY_FIBERS
+    job->fiber = (struct sy__fiber){
+        .bottom = job->stack_low,
+        .bytes = (size_t)((char *)job->arg_area - (char *)job->stack_low),
+    };
+#endif
+#if SY_TSAN
+    job->fiber.tsan = __tsan_create_fiber(0);
+#endif
+    (void)job;
+}
+
+/* A slot loses its stack. */
+static inline void sy__fiber_gone(struct sy_job *job)
+{
+#if SY_ASAN
+    /* The frames of an abandoned job left their red zones behind. */
+    __asan_unpoison_memory_region(job->stack_low, job->fiber.bytes);
+#endif
+#if SY_TSAN
+    __tsan_destroy_fiber(job->fiber.tsan);
+#endif
+    (void)job;
+}
+
+#if SY_FIBERS
+/* This side leaves from for to; forever: from will not be continued. */
+SY_NO_TSAN static inline void sy__fiber_leave(struct sy_job *from,
+                                              struct sy_job *to, bool forever)
+{
+    if ((to->rt->sw->caps & SY_SW_OWN_STACK) == 0 ||
+        (to->rt->sw->caps & SY_SW_SAME_THREAD) == 0)
+        return;
+#if SY_ASAN
+    __sanitizer_start_switch_fiber(forever ? NULL : &from->fiber.fake_stack,
+                                   to->fiber.bottom, to->fiber.bytes);
+#endif
+#if SY_TSAN
+    if (sy__is_root(from))
+        from->fiber.tsan = __tsan_get_current_fiber();
+    __tsan_switch_to_fiber(to->fiber.tsan, 0);
+#endif
+    (void)from;
+    (void)forever;
+}
+
+/* This side has arrived in at, for the first time or again. */
+static inline void sy__fiber_arrived(struct sy_job *at, bool first)
+{
+    if ((at->rt->sw->caps & SY_SW_OWN_STACK) == 0 ||
+        (at->rt->sw->caps & SY_SW_SAME_THREAD) == 0)
+        return;
+#if SY_ASAN
+    const void *bottom;
+    size_t bytes;
+
+    __sanitizer_finish_switch_fiber(first ? NULL : at->fiber.fake_stack,
+                                    &bottom, &bytes);
+    /* The only way to learn where a thread's own stack lies. */
+    if (!sy__is_root(at) && sy__is_root(at->resumer)) {
+        at->resumer->fiber.bottom = bottom;
+        at->resumer->fiber.bytes = bytes;
+    }
+#endif
+    (void)at;
+    (void)first;
+}
+#endif
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How a wake-up arrives.
+ *
+ * A slot's word holds its generation and two bits. PERMIT: the job was woken
+ * since it last resumed. QUEUED: the slot was handed to the engine and not
+ * collected yet. A waker sets both with one compare-and-swap that fails if the
+ * generation is another one; the waker that set QUEUED hands the slot to the
+ * engine, and nobody else does until the owner has collected it. So an engine
+ * may keep its list inside the slots, and a slot is in it at most once.
+ *
+ * Every wake writes the word, a merged one too, and the owner's clearing of
+ * PERMIT reads what they wrote: all of them stand in one release sequence, so
+ * what came before each of them comes before the pause returns.
+ *
+ * The generation changes only when a waker may know it (END_WAKER): a job of
+ * which none was ever made starts and ends without an atomic instruction.
+ */
+#include "core.h"
+#include <errno.h>
+
+int sy_wake(struct sy_waker waker)
+{
+    struct sy_job *slot = waker.slot;
+    uint64_t old;
+
+    if (slot == NULL)
+        return -ESRCH;
+    old = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    do {
+        if (old >> WORD_SHIFT != waker.generation)
+            return -ESRCH;
+        /* acq_rel pairs with sy__collect() and with clear_permit() in job.c */
+    } while (!atomic_compare_exchange_weak_explicit(
+        &slot->word, &old, old | WORD_PERMIT | WORD_QUEUED,
+        memory_order_acq_rel, memory_order_relaxed));
+    if ((old & WORD_QUEUED) == 0)
+        slot->engine->wake(slot->engine_state, &slot->eslot);
+    return 0;
+}
+
+int sy_complete(struct sy_waker waker)
+{
+    if (waker.slot == NULL)
+        return -ESRCH;
+    /*
+     * The pin first: woken before that, the job could end and find itself
+     * still pinned, for nothing. The slot is readable for ever, and if it has
+     * gone to another job meanwhile, the generation says so.
+     * release pairs with acquire in sy__pins().
+     */
+    atomic_fetch_add_explicit(&waker.slot->pins_released, 1,
+                              memory_order_release);
+    return sy_wake(waker);
+}
+
+void sy__end_generation(struct sy_job *slot)
+{
+    uint64_t old = atomic_load_explicit(&slot->word, memory_order_relaxed);
+
+    /* QUEUED stays: the slot itself is still on its way to its runtime. */
+    while (!atomic_compare_exchange_weak_explicit(
+        &slot->word, &old,
+        (((old >> WORD_SHIFT) + 1) << WORD_SHIFT) | (old & WORD_QUEUED),
+        memory_order_acq_rel, memory_order_relaxed))
+        ;
+}
