@@ -6,6 +6,12 @@ target_compile_options(switchyard_options INTERFACE
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>
   $<$<COMPILE_LANGUAGE:C,CXX>:-fvisibility=hidden -fno-omit-frame-pointer>)
 
+# Frames can be walked, but the short paths, which call nothing, need none.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+  target_compile_options(switchyard_options INTERFACE
+    $<$<COMPILE_LANGUAGE:C,CXX>:-momit-leaf-frame-pointer>)
+endif()
+
 # An address such as errno's must not be kept across a switch of stacks, and a
 # longjmp to another stack is no error here.
 target_compile_options(switchyard_options INTERFACE

@@ -46,7 +46,8 @@ enum {
 };
 
 enum slot_state {
-    SLOT_FREE = 0,
+    SLOT_UNUSED = 0, /* free, and no job has had it yet */
+    SLOT_FREE,
     SLOT_LIVE,        /* running, an ancestor, or simply paused */
     SLOT_HELD,        /* paused, and more than a switch resumes it */
     SLOT_FINISHED,    /* by sy_runtime_run(); the result is not collected */
@@ -100,7 +101,8 @@ struct sy_job {
     struct sy__defer *defers;
     struct sy_job *link; /* in a free list or in quarantine */
     struct sy_job *ready_next;
-    void *arg_area; /* the end of the usable stack; arguments follow it */
+    void *arg_area;  /* the end of the usable stack; arguments follow it */
+    void *stack_top; /* the same, or NULL without SY_SW_OWN_STACK */
     void *stack_low;
     int result;
     uint16_t block_count;
@@ -132,6 +134,11 @@ static inline uint64_t sy__generation(const struct sy_job *slot)
 {
     return atomic_load_explicit(&slot->word, memory_order_relaxed) >>
            WORD_SHIFT;
+}
+
+static inline bool sy__is_free(const struct sy_job *slot)
+{
+    return slot->state <= SLOT_FREE;
 }
 
 static inline bool sy__is_root(const struct sy_job *slot)
@@ -209,10 +216,14 @@ struct sy_runtime {
     struct sy__thread *thread; /* whose it is; stale after a fork */
     const struct sy_switcher_ops *sw;
     struct sy_job *free; /* last in, first out */
+    /* Its thread, if a start needs nothing but a switch to fn; else NULL. */
+    struct sy__thread *starts_quickly;
+    int (*start)(void *from, void *to, void *stack_top, sy_switcher_fn fn,
+                 void *arg);                      /* sw->start */
+    int (*swap)(void *from, void *to, int value); /* sw->swap */
     uint64_t started;
-    uint64_t ended;
+    uint64_t ended; /* slots given up by a job */
     uint64_t resumes;
-    uint64_t in_use_peak;
     uint32_t flags;
     uint16_t first_gate; /* of every job: GATE_NO_PAUSE, GATE_WIPE or none */
     bool adopts; /* fn runs on another thread, or sanitizers must see it */
@@ -238,9 +249,10 @@ struct sy_runtime {
     struct sy_job *unwiped; /* ended, their stacks just left */
     uint32_t quarantined;
 
-    uint64_t finished;
+    uint64_t kept; /* now: finished, the result not collected */
     uint64_t cancelled;
     uint64_t abandoned;
+    uint64_t lost_in_fork;
     uint64_t waits;
     uint64_t collected;
     uint64_t spurious;

@@ -32,7 +32,7 @@ SY_NO_TSAN SY_NOINLINE static int leave_for(struct sy_job *from,
                                             struct sy_job *to, int value)
 {
     sy__fiber_leave(from, to, false);
-    return to->rt->sw->swap(from->ctx, to->ctx, value);
+    return to->rt->swap(from->ctx, to->ctx, value);
 }
 
 static int switch_to(struct sy_job *from, struct sy_job *to, int value)
@@ -42,19 +42,17 @@ static int switch_to(struct sy_job *from, struct sy_job *to, int value)
     return value;
 }
 
-SY_NO_TSAN SY_NOINLINE static int leave_for_new(struct sy_job *from,
-                                                struct sy_job *to,
-                                                const struct sy_stack *stack,
-                                                sy_job_fn fn, void *arg)
+SY_NO_TSAN SY_NOINLINE static int
+leave_for_new(struct sy_job *from, struct sy_job *to, sy_job_fn fn, void *arg)
 {
     sy__fiber_leave(from, to, false);
-    return to->rt->sw->start(from->ctx, to->ctx, stack, fn, arg);
+    return to->rt->start(from->ctx, to->ctx, to->stack_top, fn, arg);
 }
 
-static int switch_to_new(struct sy_job *from, struct sy_job *to,
-                         const struct sy_stack *stack, sy_job_fn fn, void *arg)
+static int switch_to_new(struct sy_job *from, struct sy_job *to, sy_job_fn fn,
+                         void *arg)
 {
-    int value = leave_for_new(from, to, stack, fn, arg);
+    int value = leave_for_new(from, to, fn, arg);
 
     sy__fiber_arrived(from, false);
     return value;
@@ -62,14 +60,13 @@ static int switch_to_new(struct sy_job *from, struct sy_job *to,
 #else
 static inline int switch_to(struct sy_job *from, struct sy_job *to, int value)
 {
-    return to->rt->sw->swap(from->ctx, to->ctx, value);
+    return to->rt->swap(from->ctx, to->ctx, value);
 }
 
 static inline int switch_to_new(struct sy_job *from, struct sy_job *to,
-                                const struct sy_stack *stack, sy_job_fn fn,
-                                void *arg)
+                                sy_job_fn fn, void *arg)
 {
-    return to->rt->sw->start(from->ctx, to->ctx, stack, fn, arg);
+    return to->rt->start(from->ctx, to->ctx, to->stack_top, fn, arg);
 }
 #endif
 
@@ -90,8 +87,6 @@ static inline int enter(struct sy__thread *self, struct sy_job *from,
     job->resumer = from;
     job->out_job = out_job;
     job->out_result = out_result != NULL ? out_result : &job->result;
-    if (job->wait != NULL)
-        sy_wait_reset_changes(job->wait);
     change_errno(self, from, job);
     self->current = job;
     job->rt->resumes++;
@@ -175,6 +170,7 @@ static int enter_carefully(struct sy_job *job, struct sy_job **out_job,
 
     if (has_permit(job))
         (void)sy__clear_permit(job);
+    sy_wait_reset_changes(job->wait);
     if ((job->gate & GATE_CANCELLED) != 0) {
         job->gate &= (uint16_t)~GATE_CANCELLED;
         value = -ECANCELED;
@@ -226,19 +222,17 @@ static void let_go(struct sy_job *job)
         sy__end_generation(job);
 }
 
-static void finish_carefully(struct sy_job *job, int result)
+static void give_up_slot(struct sy_job *job, int result)
 {
     struct sy_runtime *rt = job->rt;
 
     let_go(job);
     if ((job->end_gate & END_FORKED) != 0) {
         job->state = SLOT_FREE; /* its runtime has forgotten it */
-        return;
-    }
-    rt->finished++;
-    if ((job->end_gate & END_BY_RUN) != 0) {
+    } else if ((job->end_gate & END_BY_RUN) != 0) {
         job->result = result;
         job->state = SLOT_FINISHED;
+        rt->kept++;
     } else if ((job->end_gate & END_WIPE) != 0) {
         job->link = rt->unwiped;
         rt->unwiped = job;
@@ -247,31 +241,42 @@ static void finish_carefully(struct sy_job *job, int result)
     }
 }
 
-#if SY_FIBERS
-SY_NO_TSAN
-#endif
-void *sy_switcher_finished(int result)
+/* Hand over result and control. Returns the context to continue. */
+static inline void *finish(struct sy__thread *self, struct sy_job *job,
+                           int result)
 {
-    struct sy__thread *self = sy__self;
-    struct sy_job *job = self->current, *to = job->resumer;
+    struct sy_job *to = job->resumer;
 
     *job->out_job = NULL;
     *job->out_result = result;
-    if (job->end_gate != 0) {
-        finish_carefully(job, result);
-    } else {
-        job->state = SLOT_FREE;
-        job->link = job->rt->free;
-        job->rt->free = job;
-        job->rt->ended++;
-        job->rt->finished++;
-    }
     *self->errno_addr = to->saved_errno;
     self->current = to;
 #if SY_FIBERS
     sy__fiber_leave(job, to, true);
 #endif
     return to->ctx;
+}
+
+SY_NO_TSAN SY_NOINLINE static void *finish_carefully(struct sy_job *job,
+                                                     int result)
+{
+    give_up_slot(job, result);
+    return finish(sy__self, job, result);
+}
+
+SY_NO_TSAN void *sy_switcher_finished(int result)
+{
+    struct sy__thread *self = sy__self;
+    struct sy_job *job = self->current;
+    struct sy_runtime *rt = job->rt;
+
+    if (SY_UNLIKELY(job->end_gate != 0))
+        return finish_carefully(job, result);
+    job->state = SLOT_FREE;
+    job->link = rt->free;
+    rt->free = job;
+    rt->ended++;
+    return finish(self, job, result);
 }
 
 /* Where a job begins, if fn cannot be called straight by the switcher. */
@@ -321,8 +326,6 @@ static int equip(struct sy_job *job, const struct sy_job_spec *spec, void **arg)
 {
     int err;
 
-    job->user = spec->user;
-    job->done = spec->done;
     job->gate = job->rt->first_gate;
     job->end_gate = (job->gate & GATE_WIPE) != 0 ? END_WIPE : 0;
     *arg = (void *)(uintptr_t)spec->arg; /* the caller's: not for us to write */
@@ -345,68 +348,116 @@ static int equip(struct sy_job *job, const struct sy_job_spec *spec, void **arg)
     return 0;
 }
 
-/* The bookkeeping of the side that leaves, and the switch. */
-static int enter_new(struct sy__thread *self, struct sy_job *from,
-                     struct sy_job *job, sy_job_fn fn, void *arg)
+/* Take the slot that is first in line, and enter it for the first time. */
+static inline int enter_new(struct sy__thread *self, struct sy_job *from,
+                            const struct sy_job_spec *spec,
+                            struct sy_job **out_job, int *out_result,
+                            sy_job_fn fn, void *arg)
 {
-    struct sy_runtime *rt = job->rt;
-    struct sy_stack stack = {
-        .low = job->stack_low,
-        .bytes = (size_t)((char *)job->arg_area - (char *)job->stack_low),
-    };
-    const struct sy_stack *own =
-        (rt->sw->caps & SY_SW_OWN_STACK) != 0 ? &stack : NULL;
+    struct sy_runtime *rt = from->rt;
+    struct sy_job *job = rt->free;
 
+    rt->free = job->link;
+    rt->started++;
+    *out_job = job;
+    job->out_job = out_job;
+    job->out_result = out_result != NULL ? out_result : &job->result;
+    job->user = spec->user;
+    job->done = spec->done;
+    job->state = SLOT_LIVE;
     job->resumer = from;
     from->saved_errno = *self->errno_addr;
     self->current = job;
-    if (!rt->adopts)
-        return switch_to_new(from, job, own, fn, arg);
-    job->fn = fn;
-    job->arg = arg;
-    return switch_to_new(from, job, own, job_entry, job);
+    return switch_to_new(from, job, fn, arg);
 }
 
-int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
-                 struct sy_job **out_job, int *result)
+/* sy_job_start() for every case that is not the usual one. */
+SY_NOINLINE static int start_carefully(struct sy_runtime *rt,
+                                       const struct sy_job_spec *spec,
+                                       struct sy_job **out_job, int *result)
 {
-    struct sy_job *job, *from, *caller;
+    struct sy_job *from, *caller;
     struct stand_in in;
+    sy_job_fn fn;
     void *arg;
-    int err, state;
+    int err;
 
     err = check_spec(spec, out_job);
     if (err == 0)
         err = sy__runtime_own(rt);
     if (err == 0 && rt->free == NULL)
         err = sy__runtime_grow(rt);
+    if (err == 0)
+        err = equip(rt->free, spec, &arg);
     if (err != 0)
         return err;
-    job = rt->free;
-    err = equip(job, spec, &arg);
-    if (err != 0)
-        return err;
-    rt->free = job->link;
-    job->state = SLOT_LIVE;
-    job->out_job = out_job;
-    job->out_result = result != NULL ? result : &job->result;
-    *out_job = job;
-    rt->started++;
-    if (rt->started - rt->ended > rt->in_use_peak)
-        rt->in_use_peak = rt->started - rt->ended;
-
+    fn = spec->fn;
+    if (rt->adopts) {
+        rt->free->fn = fn;
+        rt->free->arg = arg;
+        fn = job_entry;
+        arg = rt->free;
+    }
     from = resumer_for(sy__self, rt);
     if (from != NULL) {
-        state = enter_new(sy__self, from, job, spec->fn, arg);
+        err = enter_new(sy__self, from, spec, out_job, result, fn, arg);
     } else {
         caller = sy__self->current;
         stand_in_init(&in, rt);
-        state = enter_new(sy__self, &in.root, job, spec->fn, arg);
+        err = enter_new(sy__self, &in.root, spec, out_job, result, fn, arg);
         rt->thread->current = caller;
     }
-    if (rt->unwiped != NULL)
-        wipe_left_stacks(rt);
-    return state;
+    wipe_left_stacks(rt);
+    return err;
+}
+
+/*
+ * memcpy() for up to SY_JOB_ARG_INLINE_BYTES. A call would make every start
+ * save registers.
+ */
+static inline void copy_arg(unsigned char *to, const unsigned char *from,
+                            size_t bytes)
+{
+    size_t at = 0;
+
+    for (; at + 16 <= bytes; at += 16)
+        memcpy(to + at, from + at, 16);
+    if (at == bytes)
+        return;
+    if (bytes >= 16) { /* the last 16, overlapping what is there already */
+        memcpy(to + bytes - 16, from + bytes - 16, 16);
+        return;
+    }
+    for (; at + 8 <= bytes; at += 8)
+        memcpy(to + at, from + at, 8);
+    for (; at < bytes; at++)
+        to[at] = from[at];
+}
+
+int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
+                 struct sy_job **out_job, int *result)
+{
+    struct sy__thread *self = sy__self;
+    struct sy_job *job, *from = self->current;
+    void *arg;
+
+    if (SY_UNLIKELY(from->rt != rt || rt->starts_quickly != self ||
+                    out_job == NULL || spec == NULL))
+        return start_carefully(rt, spec, out_job, result);
+    job = rt->free;
+    if (SY_UNLIKELY(job == NULL || spec->fn == NULL || spec->wait != NULL ||
+                    spec->arg_bytes > SY_JOB_ARG_INLINE_BYTES))
+        return start_carefully(rt, spec, out_job, result);
+    arg = (void *)(uintptr_t)spec->arg; /* the caller's: not for us to write */
+    if (spec->arg_bytes != 0) {
+        if (SY_UNLIKELY(arg == NULL))
+            return start_carefully(rt, spec, out_job, result);
+        copy_arg(job->arg_area, arg, spec->arg_bytes);
+        arg = job->arg_area;
+    }
+    job->gate = rt->first_gate;
+    job->end_gate = 0;
+    return enter_new(self, from, spec, out_job, result, spec->fn, arg);
 }
 
 /* ---- pausing and resuming ---------------------------------------------- */
@@ -465,6 +516,7 @@ static int collect_result(struct sy_job **out_job, int *result)
     if (result != NULL)
         *result = job->result;
     *out_job = NULL;
+    job->rt->kept--;
     sy__slot_release(job);
     return SY_JOB_FINISHED;
 }
@@ -492,7 +544,7 @@ int sy_job_resume(struct sy_job **out_job, int *result)
         return -EINVAL;
     job = *out_job;
     if (SY_UNLIKELY(job->resumable_by != self || from->rt != job->rt ||
-                    has_permit(job)))
+                    job->wait != NULL || has_permit(job)))
         return resume_carefully(out_job, result);
     return enter(self, from, job, out_job, result, 0);
 }
@@ -511,6 +563,7 @@ void sy__job_run_ready(struct sy_job *job)
     if (done == NULL)
         return;
     done(job->user, job, job->result);
+    job->rt->kept--;
     sy__slot_release(job);
 }
 
@@ -542,7 +595,13 @@ void sy__job_end_unrun(struct sy_job *job)
 {
     if (sy__is_paused(job)) {
         job->resumable_by = NULL;
+        job->rt->abandoned++;
         let_go(job);
+        if (sy__pins(job) == 0 && job->stack_low != NULL &&
+            (job->rt->sw->caps & SY_SW_SAME_THREAD) != 0)
+            sy__fiber_abandoned(job);
+    } else {
+        job->rt->kept--;
     }
     sy__slot_release(job);
 }
@@ -560,8 +619,6 @@ int sy_job_abandon(struct sy_job **out_job)
         return err;
     if (!sy__is_paused(job) && job->state != SLOT_FINISHED)
         return -EBUSY;
-    if (sy__is_paused(job))
-        job->rt->abandoned++;
     *out_job = NULL;
     sy__job_end_unrun(job);
     return 0;

@@ -70,6 +70,7 @@ static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
     slot->ctx = slot->ctx_inline;
     if (!keeps_stacks(rt)) {
         slot->stack_low = NULL;
+        slot->stack_top = NULL;
         slot->arg_area = aligned_alloc(SY_CACHE_LINE, SY_JOB_ARG_INLINE_BYTES);
         return slot->arg_area != NULL ? 0 : -ENOMEM;
     }
@@ -78,6 +79,7 @@ static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
         return err;
     slot->stack_low = place.low;
     slot->arg_area = place.arg_area;
+    slot->stack_top = place.arg_area;
     if (place.ctx != NULL) {
         memset(place.ctx, 0, rt->sw->ctx_bytes);
         slot->ctx = place.ctx;
@@ -91,7 +93,10 @@ static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
             return err;
         }
     }
-    sy__fiber_made(slot);
+    if ((rt->sw->caps & SY_SW_SAME_THREAD) != 0) {
+        sy__fiber_made(slot);
+        sy__stack_forget(slot);
+    }
     return 0;
 }
 
@@ -101,7 +106,8 @@ static void unfurnish(struct sy_runtime *rt, struct sy_job *slot)
         free(slot->arg_area);
         return;
     }
-    sy__fiber_gone(slot);
+    if ((rt->sw->caps & SY_SW_SAME_THREAD) != 0)
+        sy__fiber_gone(slot);
     if (rt->sw->release != NULL)
         rt->sw->release(slot->ctx);
 }
@@ -136,7 +142,7 @@ static int add_slot(struct sy_runtime *rt, struct sy_job **out)
         return -ENOMEM;
     slot->rt = rt;
     slot->resumable_by = NULL;
-    slot->state = SLOT_FREE;
+    slot->state = SLOT_UNUSED;
     slot->gate = 0;
     slot->end_gate = 0;
     slot->in_ready = false;
@@ -182,6 +188,7 @@ static int grow_by_one(struct sy_runtime *rt, uint32_t wanted)
 
 int sy__runtime_grow(struct sy_runtime *rt)
 {
+    int err, saved_errno = errno;
     uint32_t jobs;
 
     sy__quarantine_sweep(rt);
@@ -190,16 +197,21 @@ int sy__runtime_grow(struct sy_runtime *rt)
     jobs = rt->slot_count - 1; /* without the root */
     if (rt->jobs_max != 0 && jobs >= rt->jobs_max)
         return -EAGAIN;
-    return grow_by_one(rt,
-                       rt->jobs_max != 0 ? rt->jobs_max - jobs : UINT32_MAX);
+    err = grow_by_one(rt, rt->jobs_max != 0 ? rt->jobs_max - jobs : UINT32_MAX);
+    errno = saved_errno;
+    return err;
 }
 
+/* Where the stack is that of a thread, the thread still lives on it. */
 static void wipe(struct sy_job *job)
 {
-    if (job->stack_low != NULL)
+    if (job->stack_low != NULL &&
+        (job->rt->sw->caps & SY_SW_SAME_THREAD) != 0) {
+        sy__stack_forget(job);
         sy__stack_wipe(job->stack_low, job->arg_area);
-    else
+    } else {
         explicit_bzero(job->arg_area, SY_JOB_ARG_INLINE_BYTES);
+    }
 }
 
 void sy__slot_release(struct sy_job *job)
@@ -282,7 +294,7 @@ static void note_collected(struct sy_runtime *rt, struct sy_job *slot)
     rt->collected++;
     if (slot == rt->root)
         rt->root_woken = true;
-    else if ((old & WORD_PERMIT) == 0 || slot->state == SLOT_FREE)
+    else if ((old & WORD_PERMIT) == 0 || sy__is_free(slot))
         rt->spurious++;
     else if (sy__is_paused(slot))
         sy__make_ready(slot);
@@ -293,13 +305,14 @@ static void note_collected(struct sy_runtime *rt, struct sy_job *slot)
 /* Ask the engine once. How many slots it gave, or -errno. */
 static int collect_once(struct sy_runtime *rt, uint64_t timeout_ns)
 {
-    int n;
+    int n, saved_errno = errno; /* wake keeps errno, the other hooks do not */
 
     rt->waits++;
     n = rt->engine->wait(rt->engine_state, rt->collect, COLLECT_MAX,
                          timeout_ns);
     for (int i = 0; i < n; i++)
         note_collected(rt, slot_of(rt->collect[i]));
+    errno = saved_errno;
     return n;
 }
 
@@ -447,7 +460,7 @@ struct sy_waker sy_runtime_waker(struct sy_runtime *rt)
 
 int sy_runtime_fd(struct sy_runtime *rt, int *fd)
 {
-    int err;
+    int err, saved_errno = errno;
 
     *fd = -1;
     err = sy__runtime_own(rt);
@@ -456,6 +469,7 @@ int sy_runtime_fd(struct sy_runtime *rt, int *fd)
     if (rt->engine->fd == NULL)
         return -ENOTSUP;
     err = rt->engine->fd(rt->engine_state, fd);
+    errno = saved_errno;
     if (err != 0)
         return err;
     rt->fd_used = true;
@@ -574,6 +588,8 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     };
 
     rt->sw = choice->sw;
+    rt->start = rt->sw->start;
+    rt->swap = rt->sw->swap;
     rt->engine = choice->engine;
     rt->variant = choice->variant;
     rt->choice = choice->reason;
@@ -591,6 +607,16 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     rt->adopts = (rt->sw->caps & SY_SW_SAME_THREAD) == 0 ||
                  (SY_FIBERS && keeps_stacks(rt));
     sy__stacks_init(&rt->stacks, &policy);
+}
+
+/* Make the runtime the calling thread's. */
+static void set_thread(struct sy_runtime *rt)
+{
+    rt->thread = sy__self;
+    rt->starts_quickly =
+        rt->adopts || (rt->first_gate & GATE_WIPE) != 0 ? NULL : rt->thread;
+    if (sy__is_root(rt->thread->current))
+        rt->thread->current = rt->root;
 }
 
 static int open_engine(struct sy_runtime *rt)
@@ -636,8 +662,8 @@ static int warm_up(struct sy_runtime *rt, uint32_t jobs)
     return err;
 }
 
-int sy_runtime_open(struct sy_runtime **out,
-                    const struct sy_runtime_config *cfg)
+static int open_runtime(struct sy_runtime **out,
+                        const struct sy_runtime_config *cfg)
 {
     static const struct sy_runtime_config defaults = SY_RUNTIME_CONFIG_INIT;
     struct sy__choice choice;
@@ -671,7 +697,7 @@ int sy_runtime_open(struct sy_runtime **out,
     err = add_root(rt);
     if (err != 0)
         goto drop_engine;
-    rt->thread = sy__self;
+    set_thread(rt);
     rt->next = rt->thread->runtimes;
     rt->thread->runtimes = rt;
     err = warm_up(rt, cfg->jobs_init);
@@ -706,9 +732,19 @@ static bool is_running(const struct sy_runtime *rt)
     return false;
 }
 
+int sy_runtime_open(struct sy_runtime **out,
+                    const struct sy_runtime_config *cfg)
+{
+    int saved_errno = errno;
+    int err = open_runtime(out, cfg);
+
+    errno = saved_errno;
+    return err;
+}
+
 int sy_runtime_close(struct sy_runtime *rt)
 {
-    int err;
+    int err, saved_errno = errno;
 
     if (rt == NULL)
         return 0;
@@ -722,6 +758,7 @@ int sy_runtime_close(struct sy_runtime *rt)
     unlink_runtime(rt);
     close_engine(rt);
     free_runtime(rt);
+    errno = saved_errno;
     return 0;
 }
 
@@ -778,7 +815,7 @@ void sy__runtimes_after_fork(struct sy__thread *thread)
     pthread_mutex_init(&process.lock, NULL); /* its holder is not here */
     for (struct sy_runtime *rt = thread->runtimes; rt != NULL; rt = rt->next) {
         for (uint32_t i = 1; i < rt->slot_count; i++) {
-            if (rt->slots[i]->state == SLOT_FREE)
+            if (sy__is_free(rt->slots[i]))
                 continue;
             rt->slots[i]->end_gate |= END_FORKED;
             rt->slots[i]->gate |= GATE_FORKED;
@@ -792,7 +829,7 @@ static bool survives_fork(const struct sy_runtime *rt,
                           const struct sy_job *slot)
 {
     return slot == rt->root ||
-           (slot->state == SLOT_FREE && (slot->end_gate & END_FORKED) == 0 &&
+           (sy__is_free(slot) && (slot->end_gate & END_FORKED) == 0 &&
             (rt->sw->caps & SY_SW_SAME_THREAD) != 0);
 }
 
@@ -818,7 +855,9 @@ static int start_afresh(struct sy_runtime *rt)
     rt->quarantined = 0;
     rt->root_woken = false;
     rt->fd_used = false;
+    rt->lost_in_fork += rt->started - rt->ended;
     rt->ended = rt->started;
+    rt->kept = 0;
     rt->root->pins_taken =
         atomic_load_explicit(&rt->root->pins_released, memory_order_relaxed);
     rt->slot_count = 0;
@@ -844,23 +883,40 @@ static int start_afresh(struct sy_runtime *rt)
     }
     if (rt->slot_count == 0)
         return err;
-    rt->thread = sy__self;
+    set_thread(rt);
     return 0;
 }
 
 int sy__runtime_own(struct sy_runtime *rt)
 {
+    int err, saved_errno;
+
     if (SY_LIKELY(rt != NULL && rt->thread == sy__self))
         return 0;
+    saved_errno = errno;
     for (struct sy_runtime *mine = sy__self->runtimes; mine != NULL;
          mine = mine->next) {
-        if (mine == rt)
-            return start_afresh(rt);
+        if (mine == rt) {
+            err = start_afresh(rt);
+            errno = saved_errno;
+            return err;
+        }
     }
     return -EXDEV;
 }
 
 /* ---- stats ------------------------------------------------------------- */
+
+/* Slots are reused last in, first out: those that were ever used are as many
+   as were in use at once. */
+static uint64_t count_used(const struct sy_runtime *rt)
+{
+    uint64_t used = 0;
+
+    for (uint32_t i = 1; i < rt->slot_count; i++)
+        used += rt->slots[i]->state != SLOT_UNUSED;
+    return used;
+}
 
 int sy_runtime_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
 {
@@ -875,14 +931,15 @@ int sy_runtime_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
         return err;
     sy__quarantine_sweep(rt);
     stats->jobs_started = rt->started;
-    stats->jobs_finished = rt->finished;
+    stats->jobs_finished =
+        rt->ended + rt->kept - rt->abandoned - rt->lost_in_fork;
     stats->jobs_cancelled = rt->cancelled;
     stats->jobs_abandoned = rt->abandoned;
     stats->resumes = rt->resumes;
     stats->jobs_outstanding = rt->started - rt->ended;
     stats->jobs_quarantined = rt->quarantined;
     stats->stacks_allocated = rt->stacks.stacks;
-    stats->stacks_peak = rt->in_use_peak;
+    stats->stacks_peak = count_used(rt);
     stats->stack_bytes = rt->stacks.policy.stack_bytes;
     stats->waits = rt->waits;
     stats->sleeps = rt->counts.sleeps;

@@ -16,8 +16,8 @@
 #if SY_TSAN
 #include <sanitizer/tsan_interface.h>
 #endif
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
 #endif
 
 #if SY_ASAN || SY_TSAN
@@ -25,6 +25,24 @@
 #else
 #define SY_FIBERS 0
 #endif
+
+static inline size_t sy__stack_size(const struct sy_job *job)
+{
+    return (size_t)((char *)job->arg_area - (char *)job->stack_low);
+}
+
+/* Nobody is on the stack, and nothing that was on it counts any more. */
+static inline void sy__stack_forget(struct sy_job *job)
+{
+#if SY_ASAN
+    /* The frames of an abandoned job left their red zones behind. */
+    __asan_unpoison_memory_region(job->stack_low, sy__stack_size(job));
+#endif
+#ifdef VALGRIND_MAKE_MEM_UNDEFINED
+    VALGRIND_MAKE_MEM_UNDEFINED(job->stack_low, sy__stack_size(job));
+#endif
+    (void)job;
+}
 
 /* A slot has got its stack. */
 static inline void sy__fiber_made(struct sy_job *job)
@@ -35,7 +53,7 @@ static inline void sy__fiber_made(struct sy_job *job)
 #if SY_FIBERS
     job->fiber = (struct sy__fiber){
         .bottom = job->stack_low,
-        .bytes = (size_t)((char *)job->arg_area - (char *)job->stack_low),
+        .bytes = sy__stack_size(job),
     };
 #endif
 #if SY_TSAN
@@ -47,14 +65,20 @@ static inline void sy__fiber_made(struct sy_job *job)
 /* A slot loses its stack. */
 static inline void sy__fiber_gone(struct sy_job *job)
 {
-#if SY_ASAN
-    /* The frames of an abandoned job left their red zones behind. */
-    __asan_unpoison_memory_region(job->stack_low, job->fiber.bytes);
-#endif
 #if SY_TSAN
     __tsan_destroy_fiber(job->fiber.tsan);
 #endif
-    (void)job;
+    sy__stack_forget(job);
+}
+
+/* A job was ended where it had paused. */
+static inline void sy__fiber_abandoned(struct sy_job *job)
+{
+#if SY_TSAN
+    __tsan_destroy_fiber(job->fiber.tsan);
+    job->fiber.tsan = __tsan_create_fiber(0);
+#endif
+    sy__stack_forget(job);
 }
 
 #if SY_FIBERS
@@ -90,8 +114,10 @@ static inline void sy__fiber_arrived(struct sy_job *at, bool first)
 
     __sanitizer_finish_switch_fiber(first ? NULL : at->fiber.fake_stack,
                                     &bottom, &bytes);
-    /* The only way to learn where a thread's own stack lies. */
-    if (!sy__is_root(at) && sy__is_root(at->resumer)) {
+    /* The only way to learn where a thread's own stack lies. Not when this job
+       comes back from one that it had resumed itself. */
+    if (!sy__is_root(at) && sy__is_root(at->resumer) &&
+        at->resumer->fiber.bottom == NULL) {
         at->resumer->fiber.bottom = bottom;
         at->resumer->fiber.bytes = bytes;
     }

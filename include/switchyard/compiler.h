@@ -32,6 +32,9 @@
    instead of a call. */
 #define SY_TLS_INITIAL_EXEC __attribute__((tls_model("initial-exec")))
 
+/* AddressSanitizer: code that reads what it does not know to be alive. */
+#define SY_NO_ASAN __attribute__((no_sanitize("address")))
+
 /* ThreadSanitizer: code that changes fibers must not keep its shadow stack. */
 #if defined(__clang__)
 #define SY_NO_TSAN __attribute__((disable_sanitizer_instrumentation))

@@ -85,14 +85,15 @@ struct sy_engine_ops {
      * Required. All slots are detached, and every wake that began has been
      * collected. A waker may still be inside wake, behind the point where its
      * slot could be collected: close waits for it before it closes what such
-     * a waker uses. In the child of a fork it only unmaps and closes, and
-     * touches nothing shared with the parent.
+     * a waker uses. In the child of a fork, detach and close of what the
+     * parent opened only unmap and close, and touch nothing that is shared.
      */
     void (*close)(void *state);
 
     /*
      * Optional, once per slot. attach returns 0 or -errno with nothing left
-     * behind. Before detach the core collects a wake that is on its way.
+     * behind. Before detach the core collects a wake that is on its way, but
+     * not in the child of a fork.
      */
     int (*attach)(void *state, struct sy_engine_slot *slot);
     void (*detach)(void *state, struct sy_engine_slot *slot);
@@ -105,15 +106,16 @@ struct sy_engine_ops {
     void (*wake)(void *state, struct sy_engine_slot *slot);
 
     /*
-     * Required. Collect slots that were woken, oldest first.
+     * Required. Collect slots that were woken: oldest first, if the engine
+     * knows which that is.
      *
      * @ready       where to put them
      * @max         room there, >= 1; what does not fit stays for the next call
      * @timeout_ns  how long to wait for the first; 0: not at all;
      *              SY_FOREVER: without limit
      *
-     * Returns how many were put (0: the time is over, or a signal came), or
-     * -errno.
+     * Returns how many were put (0: the time is over, a signal came, or for
+     * no reason), or -errno. May change errno, as every hook but wake.
      */
     int (*wait)(void *state, struct sy_engine_slot **ready, unsigned max,
                 uint64_t timeout_ns);

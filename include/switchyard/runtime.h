@@ -40,7 +40,8 @@ enum sy_runtime_flag {
     SY_RT_DUMP_STACKS = 1 << 1,    /* let core dumps contain job stacks; by
                                       default they do not, for they hold keys */
     SY_RT_ZERO_STACKS = 1 << 2,    /* wipe the used part of a stack when its
-                                      job ends */
+                                      job ends; of arguments only, where jobs
+                                      run on threads of their own */
 };
 
 #define SY_STACK_BYTES_DEFAULT ((size_t)64 * 1024)

@@ -55,16 +55,16 @@ struct sy_switcher_ops {
     int (*probe)(char *why, size_t why_bytes);
 
     /*
-     * Optional: once per stack, when it enters and leaves the pool. ctx is
-     * that stack's context from then on. Between release and the next prepare
-     * the core zeroes it. prepare returns 0 or -errno.
+     * Optional, both or neither: once per stack, when it enters and leaves the
+     * pool. ctx is that stack's context from then on. Between release and the
+     * next prepare the core zeroes it. prepare returns 0 or -errno.
      */
     int (*prepare)(void *ctx, const struct sy_stack *stack);
     void (*release)(void *ctx);
 
     /*
-     * Required. Save this flow of control in from, and call fn(arg) at the
-     * top of stack, as the context to. When fn returns r, call
+     * Required. Save this flow of control in from, and call fn(arg) below
+     * stack_top, as the context to. When fn returns r, call
      * sy_switcher_finished(r): it names the context to continue, and there
      * control arrives with the value 0. The finished context is dead until it
      * is given to start again, with the same stack, which may happen before
@@ -74,10 +74,11 @@ struct sy_switcher_ops {
      * return of its own call to start or swap, with value. A zeroed context
      * is a valid from. Cannot fail.
      *
-     * Without SY_SW_OWN_STACK, stack is NULL.
+     * stack_top is the end of the stack that prepare was given, the same for
+     * every start of this context. Without SY_SW_OWN_STACK it is NULL.
      */
-    int (*start)(void *from, void *to, const struct sy_stack *stack,
-                 sy_switcher_fn fn, void *arg);
+    int (*start)(void *from, void *to, void *stack_top, sy_switcher_fn fn,
+                 void *arg);
 
     /*
      * Required with SY_SW_CAN_PAUSE. Save this flow of control in from and

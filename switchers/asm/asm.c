@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The switch in assembly: one .S file per CPU and ABI, of which this file
+ * mirrors the context map.
+ */
+#include "../shadow_stack.h"
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <switchyard/switcher.h>
+
+#if !defined(__x86_64__) || defined(__ILP32__)
+#error "no assembly for this CPU and ABI"
+#endif
+
+struct asm_ctx { /* the map in x86_64_sysv.S */
+    uint64_t rsp, rip, rbx, rbp, r12, r13, r14, r15;
+};
+_Static_assert(offsetof(struct asm_ctx, rsp) == 0, "context map");
+_Static_assert(offsetof(struct asm_ctx, rip) == 8, "context map");
+_Static_assert(offsetof(struct asm_ctx, rbx) == 16, "context map");
+_Static_assert(offsetof(struct asm_ctx, rbp) == 24, "context map");
+_Static_assert(offsetof(struct asm_ctx, r12) == 32, "context map");
+_Static_assert(offsetof(struct asm_ctx, r13) == 40, "context map");
+_Static_assert(offsetof(struct asm_ctx, r14) == 48, "context map");
+_Static_assert(offsetof(struct asm_ctx, r15) == 56, "context map");
+_Static_assert(sizeof(struct asm_ctx) == SY_CACHE_LINE, "one cache line");
+
+int sy__asm_start(void *from, void *to, void *stack_top, sy_switcher_fn fn,
+                  void *arg);
+int sy__asm_swap(void *from, void *to, int value);
+
+static int asm_probe(char *why, size_t why_bytes)
+{
+    if (shadow_stack_is_active()) {
+        (void)snprintf(why, why_bytes,
+                       "a hardware shadow stack is active, and this switcher "
+                       "does not switch it");
+        return -ENOTSUP;
+    }
+    if (why_bytes > 0)
+        why[0] = '\0';
+    return 0;
+}
+
+extern const struct sy_switcher_ops sy_switcher_asm;
+
+const struct sy_switcher_ops sy_switcher_asm = {
+    .abi = SY_SWITCHER_ABI,
+    .caps = SY_SW_CAN_PAUSE | SY_SW_SAME_THREAD | SY_SW_OWN_STACK,
+    .name = "asm",
+    .summary = "assembly; saves what the calling convention keeps",
+    .ctx_bytes = sizeof(struct asm_ctx),
+    .probe = asm_probe,
+    .start = sy__asm_start,
+    .swap = sy__asm_swap,
+};
