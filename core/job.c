@@ -242,8 +242,8 @@ static void give_up_slot(struct sy_job *job, int result)
 }
 
 /* Hand over result and control. Returns the context to continue. */
-static inline void *finish(struct sy__thread *self, struct sy_job *job,
-                           int result)
+SY_NO_TSAN static inline void *finish(struct sy__thread *self,
+                                      struct sy_job *job, int result)
 {
     struct sy_job *to = job->resumer;
 

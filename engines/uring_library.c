@@ -37,31 +37,17 @@ static void load(void)
                 lib.submit != NULL;
 }
 
-int sy__uring_open(struct io_uring *ring, unsigned entries, unsigned cq_entries,
-                   bool cooperate)
+int sy__uring_open(struct io_uring *ring, unsigned entries, unsigned cq_entries)
 {
-    /* Best first; an older kernel says -EINVAL to a flag it does not know. */
-    static const unsigned flags[] = {
-        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
-            IORING_SETUP_SINGLE_ISSUER,                        /* 6.0 */
-        IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, /* 5.19 */
-        0,
+    struct io_uring_params params = {
+        .flags = IORING_SETUP_CQSIZE,
+        .cq_entries = cq_entries,
     };
-    size_t last = sizeof(flags) / sizeof(flags[0]) - 1;
-    int err = -EINVAL;
 
     (void)pthread_once(&lib.once, load);
     if (!lib.found)
         return -ENOTSUP;
-    for (size_t i = cooperate ? 0 : last; i <= last && err == -EINVAL; i++) {
-        struct io_uring_params params = {
-            .flags = flags[i] | IORING_SETUP_CQSIZE,
-            .cq_entries = cq_entries,
-        };
-
-        err = lib.queue_init_params(entries, ring, &params);
-    }
-    return err;
+    return lib.queue_init_params(entries, ring, &params);
 }
 
 void sy__uring_close(struct io_uring *ring)

@@ -21,13 +21,11 @@
  * @entries     room for submissions
  * @cq_entries  room for completions; what does not fit the kernel keeps until
  *              it is asked for (IORING_FEAT_NODROP)
- * @cooperate   do not interrupt this thread for completions that only it can
- *              finish; only this thread submits. Where the kernel knows how.
  *
  * Returns 0, -ENOTSUP without liburing, or -errno.
  */
-int sy__uring_open(struct io_uring *ring, unsigned entries, unsigned cq_entries,
-                   bool cooperate);
+int sy__uring_open(struct io_uring *ring, unsigned entries,
+                   unsigned cq_entries);
 
 /* Unmap and close. Also for the copy of a ring in the child of a fork. */
 void sy__uring_close(struct io_uring *ring);

@@ -13,10 +13,10 @@
  * the last completion of its poll has been seen: the slot may be detached and
  * attached anew before that.
  *
- * The ring is cooperative, not IORING_SETUP_DEFER_TASKRUN: such a ring's
- * descriptor does not become readable for a foreign loop until its owner
- * enters the ring (seen on Linux 6.18). A cooperative ring's does, after it
- * has ended one epoll_wait or poll of the foreign loop with EINTR.
+ * The ring is a plain one. With IORING_SETUP_DEFER_TASKRUN its descriptor does
+ * not become readable for a foreign loop until its owner enters the ring (seen
+ * on Linux 6.18). With IORING_SETUP_COOP_TASKRUN a poll that a job's own OS
+ * thread has armed is not looked at while that thread waits for its turn.
  */
 #include "eventfd_way.h"
 
@@ -50,7 +50,7 @@ static int uring_open(void *w, struct sy_engine_counts *counts)
     struct uring_way *u = w;
 
     u->counts = counts;
-    return sy__uring_open(&u->ring, SQ_ENTRIES, CQ_ENTRIES, true);
+    return sy__uring_open(&u->ring, SQ_ENTRIES, CQ_ENTRIES);
 }
 
 static void drop(struct uring_way *u, struct record *r)

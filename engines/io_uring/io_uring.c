@@ -106,8 +106,7 @@ static struct sender *own_sender(void)
     if (s == NULL)
         return NULL;
     s->forks = forks;
-    if (sy__uring_open(&s->ring, SENDER_SQ_ENTRIES, SENDER_CQ_ENTRIES, false) !=
-        0) {
+    if (sy__uring_open(&s->ring, SENDER_SQ_ENTRIES, SENDER_CQ_ENTRIES) != 0) {
         free(s);
         return NULL;
     }
@@ -126,7 +125,7 @@ static int uring_open(void *state, const struct sy_engine_config *cfg)
     (void)pthread_once(&senders.once, senders_init);
     if (senders.err != 0)
         return senders.err;
-    err = sy__uring_open(&u->ring, SQ_ENTRIES, CQ_ENTRIES, false);
+    err = sy__uring_open(&u->ring, SQ_ENTRIES, CQ_ENTRIES);
     if (err != 0)
         return err;
     err = -pthread_mutex_init(&u->lock, NULL);
@@ -254,10 +253,10 @@ static int uring_probe(const char *variant, char *why, size_t why_bytes)
     int err;
 
     (void)variant;
-    err = sy__uring_open(&target, SQ_ENTRIES, CQ_ENTRIES, false);
+    err = sy__uring_open(&target, SQ_ENTRIES, CQ_ENTRIES);
     if (err != 0)
         goto explain;
-    err = sy__uring_open(&s.ring, SENDER_SQ_ENTRIES, SENDER_CQ_ENTRIES, false);
+    err = sy__uring_open(&s.ring, SENDER_SQ_ENTRIES, SENDER_CQ_ENTRIES);
     if (err != 0)
         goto close_target;
     sent = send_message(&s, target.ring_fd, &slot) &&

@@ -9,8 +9,10 @@
  * wrote before is published to the runtime by the core too, with an atomic
  * read-modify-write on each side; the engine only has to carry the slot.
  *
- * Hooks run on the runtime's thread, but for probe (any thread) and wake (any
- * thread, several at once).
+ * Hooks run while control is with the runtime's thread: under a switcher that
+ * is not SAME_THREAD that may be an OS thread of a job, so that two hooks never
+ * run at once, but not always on the thread that called open. Exceptions are
+ * probe (any thread) and wake (any thread, several at once).
  *
  * See engines/README.md for how to add one.
  */
@@ -32,7 +34,7 @@ SY_BEGIN_DECLS
 /* What a caller may rely on, and must reckon with. */
 enum sy_engine_cap {
     SY_EN_SIGNAL_SAFE = 1 << 0, /* wake is async-signal-safe */
-    SY_EN_POLLABLE = 1 << 1,    /* fd gives a descriptor */
+    SY_EN_POLLABLE = 1 << 1,    /* fd gives a descriptor, in every variant */
     SY_EN_FD_PER_JOB = 1 << 2,  /* takes descriptors for each job slot */
     SY_EN_BUSY_WAIT = 1 << 3,   /* wait burns CPU instead of sleeping */
     SY_EN_BASELINE = 1 << 4,    /* there to be compared with, not to be used */
