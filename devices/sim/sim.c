@@ -1,0 +1,674 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A simulated accelerator: a first-come-first-served queue before a number of
+ * equal servers, with service times from a distribution (M/G/c when the
+ * arrivals are Poisson). Only time is simulated: the operation itself is
+ * computed by this process when its time has come.
+ *
+ * With first come, first served and a service time that is drawn on arrival,
+ * the moment at which an operation will be complete is known when it is
+ * submitted: the server that is free first takes it. So there is nothing to do
+ * between submission and completion.
+ *
+ * What is inside is kept in the order of completion in two parts: the next
+ * batch, sorted, and all that comes later, in a heap. A batch is ready when
+ * its last operation is due. An operation that arrives later may still be due
+ * earlier, and then pushes the last one of the batch out to the heap.
+ */
+#include <errno.h>
+#include <math.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <switchyard/device.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "../device_options.h"
+
+#define SERVERS_MAX 1024
+#define QUEUE_MAX   65536
+#define BATCH_MAX   256
+#define TRACE_MAX   (16u * 1024 * 1024)
+#define SERVICE_MAX (3600 * SY_NS_PER_S)
+#define SERVICE_HELP                                                           \
+    "fixed:TIME, exponential:MEAN, lognormal:MEDIAN:SIGMA or trace:FILE "      \
+    "(TIME as 50us, at most 3600s; SIGMA 0 .. 5)"
+
+enum sim_mode { MODE_POLL, MODE_THREAD };
+enum sim_shape { FIXED, EXPONENTIAL, LOGNORMAL, TRACE };
+
+struct sim_service {
+    enum sim_shape shape;
+    uint64_t typical_ns; /* the time, its mean, or its median */
+    double sigma;
+    uint64_t *trace_ns;
+    size_t trace_count, trace_at;
+};
+
+struct sim_entry {
+    uint64_t due_ns;
+    uint64_t number; /* of arrival: among equals, the first comes first */
+    struct sy_device_op *op;
+};
+
+struct sim {
+    struct sy_device *device;
+    struct sy_clock *clock;
+    uint64_t servers, queue, batch;
+    unsigned mode, execute_off;
+    struct sim_service service;
+
+    pthread_mutex_t lock; /* guards what follows */
+    uint64_t random[4];
+    uint64_t arrivals;
+    uint64_t *free_ns; /* heap: when each server is free */
+    struct sim_entry *next, *later;
+    size_t next_count, later_count;
+
+    /* Mode thread. */
+    pthread_t thread;
+    pthread_cond_t changed;
+    uint64_t sleeping_until_ns; /* 0: the thread is not asleep */
+    int stop;
+};
+
+/* ---- random numbers ----------------------------------------------------- */
+
+/* xoshiro256** by Blackman and Vigna, seeded by splitmix64, as its authors
+   advise: a sequence that does not depend on the C library. */
+static uint64_t random_next(uint64_t s[4])
+{
+    uint64_t mixed = s[1] * 5, shifted = s[1] << 17;
+
+    mixed = ((mixed << 7) | (mixed >> 57)) * 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = (s[3] << 45) | (s[3] >> 19);
+    return mixed;
+}
+
+static void random_seed(uint64_t s[4], uint64_t seed)
+{
+    for (int i = 0; i < 4; i++) {
+        uint64_t z = (seed += 0x9e3779b97f4a7c15u);
+
+        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+        s[i] = z ^ (z >> 31);
+    }
+}
+
+/* In (0, 1], so that its logarithm is finite. */
+static double random_unit(uint64_t s[4])
+{
+    return (double)((random_next(s) >> 11) + 1) * 0x1p-53;
+}
+
+static uint64_t draw_service_ns(struct sim *sim)
+{
+    struct sim_service *service = &sim->service;
+    double ns = (double)service->typical_ns;
+
+    switch (service->shape) {
+    case FIXED:
+        return service->typical_ns;
+    case TRACE:
+        if (service->trace_at == service->trace_count)
+            service->trace_at = 0;
+        return service->trace_ns[service->trace_at++];
+    case EXPONENTIAL:
+        ns *= -log(random_unit(sim->random));
+        break;
+    case LOGNORMAL: { /* Box and Muller; the second value is not kept */
+        double radius = sqrt(-2.0 * log(random_unit(sim->random)));
+        double angle = 6.283185307179586 * random_unit(sim->random);
+
+        ns *= exp(service->sigma * radius * cos(angle));
+        break;
+    }
+    }
+    return ns < (double)SERVICE_MAX ? (uint64_t)(ns + 0.5) : SERVICE_MAX;
+}
+
+/* ---- what is inside ----------------------------------------------------- */
+
+static int is_before(const struct sim_entry *a, const struct sim_entry *b)
+{
+    return a->due_ns != b->due_ns ? a->due_ns < b->due_ns
+                                  : a->number < b->number;
+}
+
+static void later_push(struct sim *sim, struct sim_entry entry)
+{
+    size_t at = sim->later_count++;
+
+    while (at > 0 && is_before(&entry, &sim->later[(at - 1) / 2])) {
+        sim->later[at] = sim->later[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    sim->later[at] = entry;
+}
+
+static struct sim_entry later_pop(struct sim *sim)
+{
+    struct sim_entry *heap = sim->later;
+    struct sim_entry first = heap[0], moved = heap[--sim->later_count];
+    size_t at = 0, child, count = sim->later_count;
+
+    while ((child = 2 * at + 1) < count) {
+        if (child + 1 < count && is_before(&heap[child + 1], &heap[child]))
+            child++;
+        if (!is_before(&heap[child], &moved))
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    if (count > 0)
+        heap[at] = moved;
+    return first;
+}
+
+static void insert(struct sim *sim, struct sim_entry entry)
+{
+    size_t at;
+
+    if (sim->next_count == sim->batch) {
+        struct sim_entry *last = &sim->next[sim->next_count - 1];
+
+        if (!is_before(&entry, last)) {
+            later_push(sim, entry);
+            return;
+        }
+        later_push(sim, *last);
+        sim->next_count--;
+    }
+    for (at = sim->next_count++;
+         at > 0 && is_before(&entry, &sim->next[at - 1]); at--)
+        sim->next[at] = sim->next[at - 1];
+    sim->next[at] = entry;
+}
+
+static struct sim_entry take_first(struct sim *sim)
+{
+    struct sim_entry first = sim->next[0];
+
+    sim->next_count--;
+    memmove(sim->next, sim->next + 1, sim->next_count * sizeof(*sim->next));
+    if (sim->later_count > 0)
+        sim->next[sim->next_count++] = later_pop(sim);
+    return first;
+}
+
+/* When the next batch is complete. */
+static uint64_t ready_ns(const struct sim *sim)
+{
+    return sim->next_count == 0 ? SY_FOREVER
+                                : sim->next[sim->next_count - 1].due_ns;
+}
+
+/* Give the server that is free first to an operation that needs service_ns.
+   Returns when it will be complete. */
+static uint64_t occupy_server(struct sim *sim, uint64_t now_ns,
+                              uint64_t service_ns)
+{
+    uint64_t *heap = sim->free_ns;
+    uint64_t start_ns = heap[0] > now_ns ? heap[0] : now_ns;
+    uint64_t due_ns = sy_ns_after(start_ns, service_ns);
+    size_t at = 0, child;
+
+    while ((child = 2 * at + 1) < sim->servers) {
+        if (child + 1 < sim->servers && heap[child + 1] < heap[child])
+            child++;
+        if (heap[child] >= due_ns)
+            break;
+        heap[at] = heap[child];
+        at = child;
+    }
+    heap[at] = due_ns;
+    return due_ns;
+}
+
+static int sim_submit(void *state, struct sy_device_op *op)
+{
+    struct sim *sim = state;
+    uint64_t ready;
+    int wake = 0;
+
+    pthread_mutex_lock(&sim->lock);
+    if (sim->next_count + sim->later_count >= sim->queue) {
+        pthread_mutex_unlock(&sim->lock);
+        return -EAGAIN;
+    }
+    op->due_ns =
+        occupy_server(sim, sy_clock_now_ns(sim->clock), draw_service_ns(sim));
+    insert(sim, (struct sim_entry){op->due_ns, sim->arrivals++, op});
+    ready = ready_ns(sim);
+    if (ready < sim->sleeping_until_ns) {
+        sim->sleeping_until_ns = 0; /* one wake-up is enough */
+        wake = 1;
+    }
+    pthread_mutex_unlock(&sim->lock);
+    if (wake)
+        pthread_cond_signal(&sim->changed);
+    return 0;
+}
+
+/* ---- completion --------------------------------------------------------- */
+
+/* Compute the operation, and announce it; it should have been at ready. */
+static void complete(struct sim *sim, struct sy_device_op *op, uint64_t ready,
+                     uint64_t now_ns)
+{
+    int status = 0;
+
+    if (!sim->execute_off && op->execute != NULL) {
+        status = op->execute(op->arg);
+        now_ns = sy_clock_now_ns(sim->clock);
+    }
+    sy_device_announce(sim->device, op, status,
+                       now_ns > ready ? now_ns - ready : 0);
+}
+
+/*
+ * Announce the batches that are ready, and also the rest of what is due if
+ * partial. Called with the lock held, which is released meanwhile: what is
+ * submitted then is due after now, so the first entries stay the first.
+ */
+static int announce_ready(struct sim *sim, int partial, uint64_t *next_ns)
+{
+    uint64_t now_ns = sy_clock_now_ns(sim->clock), ready = 0;
+    size_t committed = 0;
+    int announced = 0;
+
+    for (;;) {
+        struct sim_entry first;
+
+        if (committed == 0 && ready_ns(sim) <= now_ns) {
+            committed = sim->next_count;
+            ready = ready_ns(sim);
+        }
+        if (sim->next_count == 0 || (committed == 0 && !partial) ||
+            sim->next[0].due_ns > now_ns)
+            break;
+        first = take_first(sim);
+        pthread_mutex_unlock(&sim->lock);
+        complete(sim, first.op, committed > 0 ? ready : now_ns, now_ns);
+        announced++;
+        if (committed > 0)
+            committed--;
+        pthread_mutex_lock(&sim->lock);
+    }
+    *next_ns = ready_ns(sim);
+    return announced;
+}
+
+static int sim_poll(void *state, uint64_t *next_ns)
+{
+    struct sim *sim = state;
+    int announced;
+
+    pthread_mutex_lock(&sim->lock);
+    announced = announce_ready(sim, 1, next_ns);
+    pthread_mutex_unlock(&sim->lock);
+    return announced;
+}
+
+/* Sleep until the clock shows until_ns, or until something changed. */
+static void sleep_until(struct sim *sim, uint64_t until_ns)
+{
+    uint64_t now_ns = sy_clock_now_ns(sim->clock), end_ns;
+    struct timespec end;
+
+    sim->sleeping_until_ns = until_ns;
+    if (until_ns == SY_FOREVER) {
+        pthread_cond_wait(&sim->changed, &sim->lock);
+    } else if (until_ns > now_ns) {
+        /* The device's clock may count from elsewhere than the kernel's. */
+        clock_gettime(CLOCK_MONOTONIC, &end);
+        end_ns = sy_ns_after((uint64_t)end.tv_sec * SY_NS_PER_S +
+                                 (uint64_t)end.tv_nsec,
+                             until_ns - now_ns);
+        end.tv_sec = (time_t)(end_ns / SY_NS_PER_S);
+        end.tv_nsec = (long)(end_ns % SY_NS_PER_S);
+        pthread_cond_timedwait(&sim->changed, &sim->lock, &end);
+    }
+    sim->sleeping_until_ns = 0;
+}
+
+static void *sim_thread(void *state)
+{
+    struct sim *sim = state;
+    uint64_t next_ns;
+
+    /* By default the kernel may be 50 us late on purpose. */
+    (void)prctl(PR_SET_TIMERSLACK, 1);
+    pthread_mutex_lock(&sim->lock);
+    while (!sim->stop) {
+        (void)announce_ready(sim, 0, &next_ns);
+        if (!sim->stop)
+            sleep_until(sim, next_ns);
+    }
+    pthread_mutex_unlock(&sim->lock);
+    return NULL;
+}
+
+/* ---- options ------------------------------------------------------------ */
+
+static int parse_service_ns(const char *text, uint64_t *ns, char *why,
+                            size_t why_bytes)
+{
+    int err = sy__parse_ns(text, ns);
+
+    if (err == 0 && *ns <= SERVICE_MAX)
+        return 0;
+    sy__explain(why, why_bytes, "sim: service: \"%.64s\" is %s; accepted: %s",
+                text,
+                err == -EINVAL ? "not a time with a unit (ns, us, ms, s)"
+                               : "out of range",
+                SERVICE_HELP);
+    return -EINVAL;
+}
+
+static int take_lognormal(struct sim_service *service, char *text, char *why,
+                          size_t why_bytes)
+{
+    char *sigma = strchr(text, ':');
+
+    if (sigma != NULL)
+        *sigma++ = '\0';
+    if (sigma == NULL || sy__parse_decimal(sigma, &service->sigma) != 0 ||
+        service->sigma > 5.0) {
+        sy__explain(why, why_bytes,
+                    "sim: service: sigma \"%.64s\" is not a number of 0 .. 5; "
+                    "accepted: %s",
+                    sigma == NULL ? "" : sigma, SERVICE_HELP);
+        return -EINVAL;
+    }
+    return parse_service_ns(text, &service->typical_ns, why, why_bytes);
+}
+
+static int trace_append(struct sim_service *service, size_t *room, uint64_t ns)
+{
+    uint64_t *grown;
+
+    if (service->trace_count == *room) {
+        *room = *room == 0 ? 1024 : *room * 2;
+        grown = realloc(service->trace_ns, *room * sizeof(*grown));
+        if (grown == NULL)
+            return -ENOMEM;
+        service->trace_ns = grown;
+    }
+    service->trace_ns[service->trace_count++] = ns;
+    return 0;
+}
+
+static int read_trace(struct sim_service *service, FILE *file, const char *path,
+                      char *why, size_t why_bytes)
+{
+    char line[64];
+    size_t room = 0;
+    unsigned number = 0;
+
+    while (fgets(line, sizeof(line), file) != NULL) {
+        size_t bytes = strcspn(line, "\n");
+        uint64_t ns;
+
+        number++;
+        line[bytes] = '\0';
+        if (bytes == 0 || strspn(line, "0123456789") != bytes ||
+            sy__parse_count(line, &ns) != 0 || ns > SERVICE_MAX) {
+            sy__explain(why, why_bytes,
+                        "sim: service: %s:%u: not a service time in ns; "
+                        "accepted: one number per line, 0 .. %llu",
+                        path, number, (unsigned long long)SERVICE_MAX);
+            return -EINVAL;
+        }
+        if (number > TRACE_MAX) {
+            sy__explain(why, why_bytes,
+                        "sim: service: %s:%u: too long; accepted: 1 .. %u "
+                        "lines",
+                        path, number, TRACE_MAX);
+            return -EINVAL;
+        }
+        if (trace_append(service, &room, ns) != 0) {
+            sy__explain(why, why_bytes, "sim: service: %s: no memory", path);
+            return -ENOMEM;
+        }
+    }
+    if (ferror(file) || service->trace_count == 0) {
+        sy__explain(why, why_bytes, "sim: service: %s: %s", path,
+                    ferror(file) ? "cannot be read"
+                                 : "is empty; accepted: 1 line or more");
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int take_trace(struct sim_service *service, const char *path, char *why,
+                      size_t why_bytes)
+{
+    FILE *file = fopen(path, "re");
+    int err;
+
+    if (file == NULL) {
+        sy__explain(why, why_bytes, "sim: service: %s: cannot be opened: %s",
+                    path, strerror(errno));
+        return -EINVAL;
+    }
+    err = read_trace(service, file, path, why, why_bytes);
+    (void)fclose(file);
+    return err;
+}
+
+static int take_service(void *to, const char *value, char *why,
+                        size_t why_bytes)
+{
+    struct sim_service *service = to;
+    const char *colon = strchr(value, ':');
+    char rest[SY__OPTION_VALUE_BYTES];
+    size_t name_bytes;
+
+    if (colon != NULL) {
+        name_bytes = (size_t)(colon - value) + 1;
+        memcpy(rest, colon + 1, strlen(colon + 1) + 1);
+        if (strncmp(value, "trace:", name_bytes) == 0) {
+            service->shape = TRACE;
+            return take_trace(service, rest, why, why_bytes);
+        }
+        if (strncmp(value, "lognormal:", name_bytes) == 0) {
+            service->shape = LOGNORMAL;
+            return take_lognormal(service, rest, why, why_bytes);
+        }
+        if (strncmp(value, "fixed:", name_bytes) == 0) {
+            service->shape = FIXED;
+            return parse_service_ns(rest, &service->typical_ns, why, why_bytes);
+        }
+        if (strncmp(value, "exponential:", name_bytes) == 0) {
+            service->shape = EXPONENTIAL;
+            return parse_service_ns(rest, &service->typical_ns, why, why_bytes);
+        }
+    }
+    sy__explain(why, why_bytes, "sim: service=%.64s: unknown; accepted: %s",
+                value, SERVICE_HELP);
+    return -EINVAL;
+}
+
+/* A thread that has to share its CPU with the jobs is late: then polling is
+   the better model. */
+static unsigned default_mode(const struct sy_clock *clock)
+{
+    cpu_set_t cpus;
+
+    if (!clock->is_real || sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+        return MODE_POLL;
+    return CPU_COUNT(&cpus) < 3 ? MODE_POLL : MODE_THREAD;
+}
+
+static int parse_options(struct sim *sim, const char *text, char *why,
+                         size_t why_bytes)
+{
+    static const char *const modes[] = {"poll", "thread", NULL};
+    static const char *const answers[] = {"yes", "no", NULL};
+    uint64_t seed = 1;
+    const struct sy__option options[] = {
+        {.key = "servers",
+         .accepts = "1 .. 1024",
+         .count = &sim->servers,
+         .min = 1,
+         .max = SERVERS_MAX},
+        {.key = "service",
+         .accepts = SERVICE_HELP,
+         .take = take_service,
+         .to = &sim->service},
+        {.key = "queue",
+         .accepts = "1 .. 65536",
+         .count = &sim->queue,
+         .min = 1,
+         .max = QUEUE_MAX},
+        {.key = "batch",
+         .accepts = "1 .. 256",
+         .count = &sim->batch,
+         .min = 1,
+         .max = BATCH_MAX},
+        {.key = "mode",
+         .accepts = "poll, thread",
+         .word = &sim->mode,
+         .words = modes},
+        {.key = "seed",
+         .accepts = "0 .. 18446744073709551615",
+         .count = &seed,
+         .max = UINT64_MAX},
+        {.key = "execute",
+         .accepts = "yes, no",
+         .word = &sim->execute_off,
+         .words = answers},
+    };
+    int err;
+
+    sim->servers = 1;
+    sim->queue = 1024;
+    sim->batch = 1;
+    sim->mode = default_mode(sim->clock);
+    sim->service.shape = FIXED;
+    sim->service.typical_ns = 50 * SY_NS_PER_US;
+    err =
+        sy__options_parse("sim", text, options,
+                          sizeof(options) / sizeof(options[0]), why, why_bytes);
+    random_seed(sim->random, seed);
+    return err;
+}
+
+/* ---- opening and closing ------------------------------------------------ */
+
+static int start_thread(struct sim *sim, char *why, size_t why_bytes)
+{
+    pthread_condattr_t attr;
+    sigset_t all, old;
+    int err;
+
+    if (!sim->clock->is_real) {
+        sy__explain(why, why_bytes,
+                    "sim: mode=thread: a thread cannot sleep on a virtual "
+                    "clock; use mode=poll");
+        return -ENOTSUP;
+    }
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&sim->changed, &attr);
+    pthread_condattr_destroy(&attr);
+
+    sigfillset(&all); /* signals are for the program's own threads */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    err = pthread_create(&sim->thread, NULL, sim_thread, sim);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (err != 0) {
+        pthread_cond_destroy(&sim->changed);
+        sy__explain(why, why_bytes, "sim: mode=thread: no thread: %s",
+                    strerror(err));
+    }
+    return -err;
+}
+
+static int sim_open(void *state, const struct sy_device_config *cfg,
+                    uint32_t *caps, char *why, size_t why_bytes)
+{
+    struct sim *sim = state;
+    int err;
+
+    sim->device = cfg->device;
+    sim->clock = cfg->clock;
+    err = parse_options(sim, cfg->options, why, why_bytes);
+    if (err != 0)
+        goto free_trace;
+
+    sim->free_ns = calloc(sim->servers, sizeof(*sim->free_ns));
+    sim->next = calloc(sim->batch, sizeof(*sim->next));
+    sim->later = calloc(sim->queue + 1, sizeof(*sim->later));
+    if (sim->free_ns == NULL || sim->next == NULL || sim->later == NULL) {
+        sy__explain(why, why_bytes, "sim: no memory");
+        err = -ENOMEM;
+        goto free_heaps;
+    }
+    pthread_mutex_init(&sim->lock, NULL);
+    *caps = SY_DV_POLLED;
+    if (sim->mode == MODE_THREAD) {
+        *caps = 0;
+        err = start_thread(sim, why, why_bytes);
+        if (err != 0)
+            goto destroy_lock;
+    }
+    return 0;
+
+destroy_lock:
+    pthread_mutex_destroy(&sim->lock);
+free_heaps:
+    free(sim->later);
+    free(sim->next);
+    free(sim->free_ns);
+free_trace:
+    free(sim->service.trace_ns);
+    return err;
+}
+
+static void sim_close(void *state)
+{
+    struct sim *sim = state;
+
+    if (sim->mode == MODE_THREAD) {
+        pthread_mutex_lock(&sim->lock);
+        sim->stop = 1;
+        pthread_mutex_unlock(&sim->lock);
+        pthread_cond_signal(&sim->changed);
+        pthread_join(sim->thread, NULL);
+        pthread_cond_destroy(&sim->changed);
+    }
+    while (sim->next_count > 0)
+        sy_device_announce(sim->device, take_first(sim).op, -ECANCELED, 0);
+    pthread_mutex_destroy(&sim->lock);
+    free(sim->later);
+    free(sim->next);
+    free(sim->free_ns);
+    free(sim->service.trace_ns);
+}
+
+const struct sy_device_ops sy_device_sim = {
+    .abi = SY_DEVICE_ABI,
+    .name = "sim",
+    .summary = "simulated accelerator: servers behind a queue, in modelled "
+               "time",
+    .options = "servers=1..1024,service=fixed:T|exponential:T|lognormal:T:S|"
+               "trace:FILE,queue=1..65536,batch=1..256,mode=poll|thread,"
+               "seed=N,execute=yes|no",
+    .state_bytes = sizeof(struct sim),
+    .open = sim_open,
+    .close = sim_close,
+    .submit = sim_submit,
+    .poll = sim_poll,
+};

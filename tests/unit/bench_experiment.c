@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Experiments: every row measures; crashes, hangs, wrong results and
+ * interrupts are reported in words; a virtual clock repeats exactly.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <switchyard/clock.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../bench/load/experiment.h"
+
+static int failures;
+
+#define CHECK_EQ(got, want)                                                    \
+    check_eq(#got, (long long)(got), (long long)(want), __LINE__)
+#define CHECK(what) check_eq(#what, (what) ? 1 : 0, 1, __LINE__)
+
+static void check_eq(const char *what, long long got, long long want, int line)
+{
+    if (got == want)
+        return;
+    printf("line %d: %s is %lld, expected %lld\n", line, what, got, want);
+    failures++;
+}
+
+static void check_words(const struct sy_outcome *out, const char *words,
+                        int line)
+{
+    if (strstr(out->reason, words) != NULL)
+        return;
+    printf("line %d: \"%s\" does not say \"%s\"\n", line, out->reason, words);
+    failures++;
+}
+
+/* ---- a workload of this test ------------------------------------------- */
+
+/* Three steps, the outer two offloaded: each adds its number. What goes wrong
+   at which operation is set before the experiment's process is made. */
+static struct {
+    uint64_t crash_at, hang_at, fail_at;
+} plan = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
+
+struct sum {
+    uint64_t n, value;
+};
+
+static int sum_probe(char *why, size_t why_bytes)
+{
+    (void)why;
+    (void)why_bytes;
+    return 0;
+}
+
+static int sum_open(void *shared, const struct sy_workload_config *cfg)
+{
+    *(uint64_t *)shared = cfg->seed;
+    return 0;
+}
+
+static void sum_close(void *shared)
+{
+    (void)shared;
+}
+
+static int sum_begin(const void *shared, void *slot, uint64_t n)
+{
+    struct sum *s = slot;
+
+    s->n = n;
+    s->value = *(const uint64_t *)shared;
+    return 0;
+}
+
+static int sum_step(const void *shared, void *slot, uint32_t i)
+{
+    struct sum *s = slot;
+
+    (void)shared;
+    if (s->n == plan.crash_at)
+        raise(SIGKILL); /* no sanitizer takes it for its own affair */
+    while (s->n == plan.hang_at)
+        sleep(1);
+    if (s->n == plan.fail_at)
+        return -EIO;
+    s->value += s->n * (i + 1);
+    return 0;
+}
+
+static int sum_verify(const void *shared, void *slot)
+{
+    struct sum *s = slot;
+
+    return s->value == *(const uint64_t *)shared + 6 * s->n;
+}
+
+static void sum_spoil(void *slot)
+{
+    ((struct sum *)slot)->value ^= 1;
+}
+
+static const struct sy_workload_ops sum = {
+    .abi = SY_WORKLOAD_ABI,
+    .steps = 3,
+    .offloaded = 5,
+    .name = "sum",
+    .summary = "adds three numbers",
+    .shared_bytes = sizeof(uint64_t),
+    .slot_bytes = sizeof(struct sum),
+    .probe = sum_probe,
+    .open = sum_open,
+    .close = sum_close,
+    .begin = sum_begin,
+    .step = sum_step,
+    .verify = sum_verify,
+    .spoil = sum_spoil,
+};
+
+static struct sy_experiment an_experiment(enum sy_row row, const char *device)
+{
+    struct sy_experiment exp;
+
+    memset(&exp, 0, sizeof(exp));
+    exp.row = row;
+    if (row == SY_ROW_COMBINATION) {
+        exp.switcher = sy_switcher_table()[0];
+        exp.engine = sy_engine_find("queue", &exp.variant);
+    }
+    exp.mix[0].ops = &sum;
+    exp.mix[0].weight = 1;
+    exp.mix_count = 1;
+    exp.device_spec = device;
+    exp.jobs = 16;
+    exp.duration_ns = 100 * SY_NS_PER_MS;
+    exp.warm_up_ns = 20 * SY_NS_PER_MS;
+    exp.seed = 7;
+    return exp;
+}
+
+/* ---- what a good outcome looks like ------------------------------------- */
+
+static void print_outcome(const struct sy_experiment *exp,
+                          const struct sy_outcome *out)
+{
+    static const char *const status[] = {"ok", "skipped", "failed"};
+    char name[128], mix[256];
+    uint64_t p50, p99;
+
+    sy_outcome_quantile(out, 0.5, &p50);
+    sy_outcome_quantile(out, 0.99, &p99);
+    printf("%-24s %-16s %-26s %-7s %7llu op %9.0f/s p50 %7.1f p99 %7.1f us, "
+           "cpu %6.2f us, calls %5.2f, verified %llu/%llu %s\n",
+           sy_experiment_name(exp, name, sizeof(name)),
+           sy_experiment_mix(exp, mix, sizeof(mix)), exp->device_spec,
+           status[out->status], (unsigned long long)out->operations,
+           (double)out->operations * 1e9 / (double)(out->elapsed_ns + 1),
+           (double)p50 / 1e3, (double)p99 / 1e3,
+           (double)out->cpu_ns / 1e3 / (double)(out->operations + 1),
+           (double)out->syscalls / (double)(out->syscall_operations + 1),
+           (unsigned long long)out->verified,
+           (unsigned long long)out->verify_every, out->reason);
+}
+
+static void check_good(const struct sy_experiment *exp,
+                       const struct sy_outcome *out)
+{
+    uint64_t asked = exp->duration_ns;
+
+    print_outcome(exp, out);
+    CHECK_EQ(out->status, SY_OUTCOME_OK);
+    CHECK_EQ(out->partial, false);
+    CHECK_EQ(out->wrong, 0);
+    CHECK_EQ(out->latency_ns.count, out->operations);
+    CHECK(out->operations > 0);
+    CHECK(out->verified >= 50 || out->verified == out->operations);
+    CHECK(out->cpu_ns > 0);
+    CHECK(out->rss_peak_bytes > 0);
+    CHECK(out->syscalls >= 0 || out->syscalls_why[0] != '\0');
+    if (asked != 0)
+        CHECK(out->elapsed_ns >= asked && out->elapsed_ns < asked * 20);
+    if (out->verify_every == 1 && exp->verify_every == 1)
+        CHECK_EQ(out->verified, out->operations);
+    if (exp->row == SY_ROW_COMBINATION)
+        CHECK(out->runtime.jobs_finished > 0);
+}
+
+static void check_row(enum sy_row row, const char *device)
+{
+    struct sy_experiment exp = an_experiment(row, device);
+    static struct sy_outcome out;
+
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    check_good(&exp, &out);
+    exp.verify_every = 1;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    check_good(&exp, &out);
+}
+
+static void every_row(void)
+{
+    for (int row = 0; row < SY_ROWS; row++) {
+        check_row((enum sy_row)row, "workers:1");
+        check_row((enum sy_row)row, "sim:servers=4,service=fixed:50us");
+    }
+}
+
+/* Leaks and bad accesses of a whole life show in this process only. */
+static void in_this_process(void)
+{
+    for (int row = 0; row < SY_ROWS; row++) {
+        struct sy_experiment exp = an_experiment((enum sy_row)row, "workers:1");
+        static struct sy_outcome out;
+
+        exp.mix[1] = exp.mix[0];
+        exp.mix[1].weight = 3;
+        exp.mix_count = 2;
+        CHECK_EQ(sy_experiment_run_here(&exp, &out), 0);
+        check_good(&exp, &out);
+    }
+}
+
+static void every_combination(void)
+{
+    const struct sy_switcher_ops *const *sw = sy_switcher_table();
+
+    for (; *sw != NULL; sw++) {
+        const struct sy_engine_ops *const *en = sy_engine_table();
+
+        for (; *en != NULL; en++) {
+            struct sy_experiment exp =
+                an_experiment(SY_ROW_COMBINATION, "workers:1");
+            static struct sy_outcome out;
+
+            exp.switcher = *sw;
+            exp.engine = *en;
+            exp.variant = NULL;
+            exp.duration_ns = 30 * SY_NS_PER_MS;
+            CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+            if (out.status == SY_OUTCOME_SKIPPED && out.reason[0] != '\0')
+                print_outcome(&exp, &out);
+            else
+                check_good(&exp, &out);
+        }
+    }
+}
+
+/* ---- the real workloads -------------------------------------------------- */
+
+static void real_work(void)
+{
+    for (int row = 0; row < SY_ROWS; row++) {
+        struct sy_experiment exp = an_experiment((enum sy_row)row, "workers:1");
+        static struct sy_outcome out;
+        char why[128];
+
+        exp.mix[0].ops = sy_workload_find(
+            "ecdsa-p256-sign", &exp.mix[0].param_bytes, why, sizeof(why));
+        if (exp.mix[0].ops == NULL) {
+            printf("no ecdsa-p256-sign here: %s\n", why);
+            return;
+        }
+        exp.duration_ns = 200 * SY_NS_PER_MS;
+        CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+        if (out.status == SY_OUTCOME_SKIPPED) {
+            print_outcome(&exp, &out);
+            continue;
+        }
+        check_good(&exp, &out);
+        CHECK(out.verified >= 50 || out.verified == out.operations);
+    }
+}
+
+/* ---- by operations, by a virtual clock ----------------------------------- */
+
+static void exact_number(void)
+{
+    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    static struct sy_outcome out;
+
+    exp.duration_ns = 0;
+    exp.operations_max = 1000;
+    exp.verify_every = 1;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    check_good(&exp, &out);
+    CHECK_EQ(out.operations, 1000);
+    CHECK_EQ(out.verified, 1000);
+}
+
+static void virtual_time_repeats(enum sy_row row)
+{
+    struct sy_experiment exp = an_experiment(
+        row, "sim:servers=2,service=lognormal:50us:0.5,mode=poll");
+    static struct sy_outcome a, b;
+
+    exp.virtual_clock = true;
+    exp.operations_max = 5000;
+    CHECK_EQ(sy_experiment_run(&exp, &a), 0);
+    CHECK_EQ(sy_experiment_run(&exp, &b), 0);
+    exp.duration_ns = 0;
+    check_good(&exp, &a);
+    CHECK_EQ(a.operations, 5000);
+    CHECK_EQ(a.elapsed_ns, b.elapsed_ns);
+    CHECK_EQ(memcmp(&a.latency_ns, &b.latency_ns, sizeof(a.latency_ns)), 0);
+    exp.seed++;
+    CHECK_EQ(sy_experiment_run(&exp, &b), 0);
+}
+
+/* ---- what goes wrong ----------------------------------------------------- */
+
+static void wrong_result(enum sy_row row, uint64_t verify_every)
+{
+    struct sy_experiment exp = an_experiment(row, "workers:1");
+    static struct sy_outcome out;
+    char name[128];
+
+    exp.spoil_one = true;
+    exp.verify_every = verify_every;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    CHECK_EQ(out.status, SY_OUTCOME_FAILED);
+    CHECK_EQ(out.wrong, 1);
+    CHECK(out.failed_operation >= 0);
+    check_words(&out, "wrong result: workload sum", __LINE__);
+    check_words(&out, sy_experiment_name(&exp, name, sizeof(name)), __LINE__);
+    check_words(&out, "operation number", __LINE__);
+}
+
+static void crash(void)
+{
+    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    static struct sy_outcome out;
+
+    plan.crash_at = 500;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    plan.crash_at = UINT64_MAX;
+    CHECK_EQ(out.status, SY_OUTCOME_FAILED);
+    print_outcome(&exp, &out);
+    check_words(&out, "operations were begun", __LINE__);
+    CHECK(strstr(out.reason, " 0 operations") == NULL);
+    check_words(&out, "killed by signal 9", __LINE__);
+}
+
+static void hang(void)
+{
+    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    static struct sy_outcome out;
+
+    plan.hang_at = 500;
+    exp.timeout_ns = 500 * SY_NS_PER_MS;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    plan.hang_at = UINT64_MAX;
+    CHECK_EQ(out.status, SY_OUTCOME_FAILED);
+    print_outcome(&exp, &out);
+    check_words(&out, "did not end within 0.5 s", __LINE__);
+}
+
+static void step_error(enum sy_row row)
+{
+    struct sy_experiment exp = an_experiment(row, "workers:1");
+    static struct sy_outcome out;
+
+    plan.fail_at = 500;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    plan.fail_at = UINT64_MAX;
+    CHECK_EQ(out.status, SY_OUTCOME_FAILED);
+    CHECK_EQ(out.failed_operation, 500);
+    check_words(&out, "operation number 500 of workload sum failed", __LINE__);
+}
+
+static volatile sig_atomic_t interrupted;
+
+static void on_alarm(int sig)
+{
+    (void)sig;
+    interrupted = 1;
+}
+
+static void interrupt(bool here)
+{
+    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    static struct sy_outcome out;
+
+    interrupted = 0;
+    exp.interrupted = &interrupted;
+    exp.duration_ns = 30 * SY_NS_PER_S;
+    signal(SIGALRM, on_alarm);
+    alarm(1);
+    CHECK_EQ(here ? sy_experiment_run_here(&exp, &out)
+                  : sy_experiment_run(&exp, &out),
+             0);
+    print_outcome(&exp, &out);
+    CHECK_EQ(out.status, SY_OUTCOME_OK);
+    CHECK_EQ(out.partial, true);
+    CHECK(out.operations > 0);
+    CHECK(out.elapsed_ns < 10 * SY_NS_PER_S);
+}
+
+static void too_few_descriptors(enum sy_row row, const char *engine)
+{
+    struct sy_experiment exp = an_experiment(row, "workers:1");
+    static struct sy_outcome out;
+    struct rlimit few = {64, 64};
+    pid_t pid;
+    int status = -1;
+
+    fflush(stdout);
+    pid = fork();
+    if (pid == 0) {
+        if (row == SY_ROW_COMBINATION)
+            exp.engine = sy_engine_find(engine, &exp.variant);
+        exp.jobs = 500;
+        setrlimit(RLIMIT_NOFILE, &few);
+        failures = 0;
+        CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+        print_outcome(&exp, &out);
+        CHECK_EQ(out.status, SY_OUTCOME_SKIPPED);
+        check_words(&out, "of 500 jobs could be started", __LINE__);
+        check_words(&out, "64", __LINE__);
+        /* and the next one goes on */
+        exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+        CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+        check_good(&exp, &out);
+        fflush(stdout);
+        _exit(failures != 0);
+    }
+    CHECK_EQ(waitpid(pid, &status, 0), pid);
+    CHECK_EQ(status, 0);
+}
+
+static void many_jobs(const char *engine)
+{
+    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    static struct sy_outcome out;
+
+    exp.engine = sy_engine_find(engine, &exp.variant);
+    exp.jobs = 10000;
+    exp.verify_every = 1;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    if (out.status == SY_OUTCOME_SKIPPED)
+        print_outcome(&exp, &out);
+    else
+        check_good(&exp, &out);
+}
+
+static void nonsense(void)
+{
+    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    struct sy_experiment bad;
+    static struct sy_outcome out;
+
+    bad = exp;
+    bad.jobs = 0;
+    CHECK_EQ(sy_experiment_run(&bad, &out), -EINVAL);
+    check_words(&out, "jobs must be 1 .. 1000000, not 0", __LINE__);
+    bad = exp;
+    bad.duration_ns = 0;
+    CHECK_EQ(sy_experiment_run(&bad, &out), -EINVAL);
+    check_words(&out, "nothing ends the experiment", __LINE__);
+    bad = exp;
+    bad.engine = NULL;
+    CHECK_EQ(sy_experiment_run(&bad, &out), -EINVAL);
+    bad = exp;
+    bad.mix[0].weight = 0;
+    CHECK_EQ(sy_experiment_run(&bad, &out), -EINVAL);
+    bad = exp;
+    bad.device_spec = "workers:-3";
+    CHECK_EQ(sy_experiment_run(&bad, &out), -EINVAL);
+    check_words(&out, "workers:-3", __LINE__);
+    bad.device_spec = "teapot";
+    CHECK_EQ(sy_experiment_run(&bad, &out), -EINVAL);
+    check_words(&out, "teapot", __LINE__);
+}
+
+int main(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+#ifdef __SANITIZE_THREAD__
+    printf("skipped: ThreadSanitizer does not know OpenSSL's own jobs\n");
+    return 77;
+#endif
+    every_row();
+    in_this_process();
+    every_combination();
+    real_work();
+    exact_number();
+    virtual_time_repeats(SY_ROW_COMBINATION);
+    virtual_time_repeats(SY_ROW_CALLBACK);
+    virtual_time_repeats(SY_ROW_BLOCKING);
+    virtual_time_repeats(SY_ROW_OPENSSL);
+    for (int row = 0; row < SY_ROWS; row++) {
+        wrong_result((enum sy_row)row, 0);
+        wrong_result((enum sy_row)row, 1);
+        step_error((enum sy_row)row);
+    }
+    crash();
+    hang();
+    interrupt(false);
+    interrupt(true);
+    too_few_descriptors(SY_ROW_COMBINATION, "pipe");
+    too_few_descriptors(SY_ROW_COMBINATION, "eventfd");
+    too_few_descriptors(SY_ROW_OPENSSL, NULL);
+    many_jobs("queue");
+    many_jobs("eventfd");
+    nonsense();
+    return failures != 0;
+}

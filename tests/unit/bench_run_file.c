@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Run files: what is written can be read; what is incomplete or changed is
+ * noticed; when the disk is full or the folder cannot be written, nothing is
+ * left behind.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "../../bench/load/run_file.h"
+
+static int failures;
+static char folder[] = "/tmp/sy-run-file-XXXXXX";
+
+#define CHECK_EQ(got, want)                                                    \
+    check_eq(#got, (long long)(got), (long long)(want), __LINE__)
+
+static void check_eq(const char *what, long long got, long long want, int line)
+{
+    if (got == want)
+        return;
+    printf("line %d: %s is %lld, expected %lld\n", line, what, got, want);
+    failures++;
+}
+
+static void check_words(const char *why, const char *words, int line)
+{
+    if (strstr(why, words) != NULL)
+        return;
+    printf("line %d: \"%s\" does not say \"%s\"\n", line, why, words);
+    failures++;
+}
+
+/* A workload in name only: run files never call it. */
+static const struct sy_workload_ops workload = {
+    .abi = SY_WORKLOAD_ABI, .name = "nothing", .param_default = 1024};
+
+static struct sy_experiment an_experiment(void)
+{
+    struct sy_experiment exp;
+
+    memset(&exp, 0, sizeof(exp));
+    exp.row = SY_ROW_CALLBACK;
+    exp.mix[0].ops = &workload;
+    exp.mix[0].param_bytes = 4096;
+    exp.mix[0].weight = 1;
+    exp.mix_count = 1;
+    exp.device_spec = "workers:1";
+    exp.jobs = 64;
+    exp.duration_ns = 1000000;
+    exp.seed = 9007199254740993; /* 2^53 + 1: no double holds it */
+    return exp;
+}
+
+static struct sy_outcome *an_outcome(void)
+{
+    static struct sy_outcome out;
+
+    memset(&out, 0, sizeof(out));
+    out.failed_operation = SY_OUTCOME_NONE;
+    out.syscalls = SY_OUTCOME_NONE;
+    strcpy(out.syscalls_why, "needs root");
+    out.operations = 1000;
+    for (uint64_t i = 0; i < out.operations; i++)
+        sy_histogram_add(&out.latency_ns, 1000 + i * i);
+    return &out;
+}
+
+static struct sy_run_info an_info(void)
+{
+    static char *const argv[] = {"switchyard", "run", "", "bad\377byte"};
+    struct sy_run_info info;
+
+    memset(&info, 0, sizeof(info));
+    info.suite = "quick";
+    info.suite_sha256 = "00";
+    info.seed = 42;
+    info.argc = 4;
+    info.argv = argv;
+    return info;
+}
+
+/* How many files and folders there are below a folder. */
+static int count_entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    int count = 0;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL)
+        count += entry->d_name[0] != '.';
+    if (dir != NULL)
+        closedir(dir);
+    return count;
+}
+
+static void write_a_run(const char *where, int records, char *path)
+{
+    struct sy_experiment exp = an_experiment();
+    struct sy_run_info info = an_info();
+    struct sy_run_file *file = NULL;
+    char why[512], final[SY_RUN_PATH_BYTES];
+    struct stat st;
+
+    CHECK_EQ(sy_run_file_create(&file, where, &info, why, sizeof(why)), 0);
+    if (file == NULL) {
+        printf("%s\n", why);
+        exit(1);
+    }
+    strcpy(final, sy_run_file_path(file));
+    for (int i = 0; i < records; i++)
+        CHECK_EQ(sy_run_file_add(file, &exp, an_outcome(), why, sizeof(why)),
+                 0);
+    CHECK_EQ(stat(final, &st), -1); /* not before it is whole */
+    CHECK_EQ(sy_run_file_finish(&file, records == 0, path, why, sizeof(why)),
+             0);
+    CHECK_EQ(file == NULL, 1);
+    CHECK_EQ(strcmp(path, final), 0);
+}
+
+static char *slurp(const char *path, size_t *bytes)
+{
+    static char text[1 << 20];
+    FILE *f = fopen(path, "r");
+
+    *bytes = f != NULL ? fread(text, 1, sizeof(text) - 1, f) : 0;
+    text[*bytes] = '\0';
+    if (f != NULL)
+        fclose(f);
+    return text;
+}
+
+static void spew(const char *path, const char *text, size_t bytes)
+{
+    FILE *f = fopen(path, "w");
+
+    if (f == NULL || fwrite(text, 1, bytes, f) != bytes || fclose(f) != 0) {
+        printf("cannot write %s: %s\n", path, strerror(errno));
+        exit(1);
+    }
+}
+
+static void write_and_read(void)
+{
+    struct sy_run_file_facts facts;
+    char path[SY_RUN_PATH_BYTES], why[512];
+    size_t bytes;
+    const char *text;
+
+    write_a_run(folder, 3, path);
+    CHECK_EQ(sy_run_file_check(path, &facts, why, sizeof(why)), 0);
+    CHECK_EQ(facts.records, 3);
+    CHECK_EQ(facts.interrupted, 0);
+    text = slurp(path, &bytes);
+    check_words(text, "\"seed\":9007199254740993", __LINE__);
+    check_words(text, "\"p999\":null", __LINE__);
+    check_words(text, "\"argv\":[\"switchyard\",\"run\",\"\",\"bad?byte\"]",
+                __LINE__);
+
+    write_a_run(folder, 0, path);
+    CHECK_EQ(sy_run_file_check(path, &facts, why, sizeof(why)), 0);
+    CHECK_EQ(facts.records, 0);
+    CHECK_EQ(facts.interrupted, 1);
+}
+
+/* Cut a good file anywhere: it must never look whole. */
+static void truncated(void)
+{
+    char path[SY_RUN_PATH_BYTES], why[512];
+    size_t bytes, step;
+    char *text, *copy;
+
+    write_a_run(folder, 2, path);
+    text = slurp(path, &bytes);
+    copy = malloc(bytes);
+    if (copy == NULL)
+        exit(1);
+    memcpy(copy, text, bytes);
+    step = bytes / 40 + 1;
+    for (size_t keep = 0; keep < bytes; keep += step) {
+        spew(path, copy, keep);
+        CHECK_EQ(sy_run_file_check(path, NULL, why, sizeof(why)), -ENODATA);
+    }
+    spew(path, copy, bytes - 1); /* the last newline is missing */
+    CHECK_EQ(sy_run_file_check(path, NULL, why, sizeof(why)), -ENODATA);
+    check_words(why, "incomplete", __LINE__);
+    /* without its last line only */
+    for (bytes--; bytes > 0 && copy[bytes - 1] != '\n'; bytes--)
+        ;
+    spew(path, copy, bytes);
+    CHECK_EQ(sy_run_file_check(path, NULL, why, sizeof(why)), -ENODATA);
+    check_words(why, "no end", __LINE__);
+    free(copy);
+}
+
+/* Replace the first occurrence of a string by another of the same length. */
+static void edited(const char *from, const char *to, int want)
+{
+    char path[SY_RUN_PATH_BYTES], why[512];
+    size_t bytes;
+    char *text, *at;
+
+    write_a_run(folder, 2, path);
+    text = slurp(path, &bytes);
+    at = strstr(text, from);
+    if (at == NULL) {
+        printf("\"%s\" is not in the file\n", from);
+        failures++;
+        return;
+    }
+    memcpy(at, to, strlen(to));
+    spew(path, text, bytes);
+    CHECK_EQ(sy_run_file_check(path, NULL, why, sizeof(why)), want);
+    if (why[0] == '\0') {
+        printf("no reason given for \"%s\" -> \"%s\"\n", from, to);
+        failures++;
+    }
+}
+
+static void edited_by_hand(void)
+{
+    char path[SY_RUN_PATH_BYTES], why[512];
+    size_t bytes;
+    char *text;
+
+    edited("\"operations\":1000", "\"operations\":9999", -EBADMSG);
+    edited("\"seed\":42", "\"seed\":43", -EBADMSG);
+    edited("\"records\":2", "\"records\":3", -EBADMSG);
+    edited("\"interrupted\":false", "\"interrupted\":true ", -EBADMSG);
+    edited("{\"type\":\"record\"", "{\"type\":\"rec0rd\"", -EBADMSG);
+    edited("switchyard-run/1", "switchyard-run/2", -EPROTO);
+    edited("{\"type\":\"meta\"", "[\"type\":\"meta\"", -EBADMSG);
+
+    write_a_run(folder, 1, path);
+    text = slurp(path, &bytes);
+    strcpy(text + bytes, "{\"type\":\"record\"}\n");
+    spew(path, text, strlen(text));
+    CHECK_EQ(sy_run_file_check(path, NULL, why, sizeof(why)), -EBADMSG);
+
+    CHECK_EQ(sy_run_file_check("/no/such/file", NULL, why, sizeof(why)),
+             -ENOENT);
+}
+
+static void unwritable(void)
+{
+    struct sy_run_info info = an_info();
+    struct sy_run_file *file = NULL;
+    char why[512], blocked[64];
+
+    /* A file where a folder is needed stops root too. */
+    snprintf(blocked, sizeof(blocked), "%s/blocked", folder);
+    spew(blocked, "", 0);
+    CHECK_EQ(sy_run_file_create(&file, blocked, &info, why, sizeof(why)),
+             -ENOTDIR);
+    CHECK_EQ(file == NULL, 1);
+    check_words(why, "Not a directory", __LINE__);
+    CHECK_EQ(sy_run_file_create(&file, "/proc/runs", &info, why, sizeof(why)),
+             -ENOENT);
+    CHECK_EQ(unlink(blocked), 0);
+
+    info.run_id = "../evil";
+    CHECK_EQ(sy_run_file_create(&file, folder, &info, why, sizeof(why)),
+             -EINVAL);
+    info.run_id = NULL;
+    if (geteuid() != 0) {
+        CHECK_EQ(mkdir(blocked, 0500), 0);
+        CHECK_EQ(sy_run_file_create(&file, blocked, &info, why, sizeof(why)),
+                 -EACCES);
+        CHECK_EQ(rmdir(blocked), 0);
+    }
+}
+
+/* With a limit on file sizes as the full disk: however far writing gets, the
+   folder is empty afterwards. */
+static void disk_full_after(rlim_t bytes, const char *where)
+{
+    struct sy_experiment exp = an_experiment();
+    struct sy_run_info info = an_info();
+    struct rlimit limit = {bytes, RLIM_INFINITY}, off;
+    struct sy_run_file *file = NULL;
+    char why[512] = "", path[SY_RUN_PATH_BYTES];
+    int err;
+
+    getrlimit(RLIMIT_FSIZE, &off);
+    limit.rlim_max = off.rlim_max;
+    setrlimit(RLIMIT_FSIZE, &limit);
+    err = sy_run_file_create(&file, where, &info, why, sizeof(why));
+    for (int i = 0; i < 2 && err == 0; i++)
+        err = sy_run_file_add(file, &exp, an_outcome(), why, sizeof(why));
+    if (err == 0)
+        err = sy_run_file_finish(&file, false, path, why, sizeof(why));
+    else
+        sy_run_file_discard(&file);
+    setrlimit(RLIMIT_FSIZE, &off);
+    CHECK_EQ(err, -EFBIG);
+    check_words(why, "writing ", __LINE__);
+    check_words(why, "File too large", __LINE__);
+    CHECK_EQ(count_entries(where), 0);
+}
+
+static void disk_full(void)
+{
+    char where[64], path[SY_RUN_PATH_BYTES];
+    size_t bytes;
+
+    signal(SIGXFSZ, SIG_IGN);
+    snprintf(where, sizeof(where), "%s/full", folder);
+    write_a_run(folder, 2, path);
+    slurp(path, &bytes);
+    CHECK_EQ(mkdir(where, 0700), 0);
+    for (size_t i = 0; i < 20; i++)
+        disk_full_after((rlim_t)(bytes * i / 20), where);
+    disk_full_after((rlim_t)(bytes - 60), where); /* within the end */
+    CHECK_EQ(count_entries(where), 0);
+}
+
+static void same_name_twice(void)
+{
+    struct sy_run_info info = an_info();
+    struct sy_run_file *first = NULL, *second = NULL;
+    char why[512];
+
+    info.run_id = "twice";
+    CHECK_EQ(sy_run_file_create(&first, folder, &info, why, sizeof(why)), 0);
+    CHECK_EQ(sy_run_file_create(&second, folder, &info, why, sizeof(why)),
+             -EEXIST);
+    CHECK_EQ(sy_run_file_finish(&first, false, NULL, why, sizeof(why)), 0);
+    CHECK_EQ(sy_run_file_create(&second, folder, &info, why, sizeof(why)),
+             -EEXIST);
+    check_words(why, "File exists", __LINE__);
+}
+
+static void remove_everything(void)
+{
+    char command[128];
+
+    snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+    if (system(command) != 0)
+        printf("%s stays behind\n", folder);
+}
+
+int main(void)
+{
+    if (mkdtemp(folder) == NULL) {
+        printf("no temporary folder: %s\n", strerror(errno));
+        return 77;
+    }
+    write_and_read();
+    truncated();
+    edited_by_hand();
+    unwritable();
+    disk_full();
+    same_name_twice();
+    remove_everything();
+    return failures != 0;
+}
