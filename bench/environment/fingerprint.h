@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Machine facts, for result files: what a figure was measured on.
+ */
+#ifndef SY_BENCH_FINGERPRINT_H
+#define SY_BENCH_FINGERPRINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SY_MACHINE_TEXT_BYTES        128
+#define SY_MACHINE_FINGERPRINT_BYTES 17
+
+struct sy_machine {
+    char arch[SY_MACHINE_TEXT_BYTES];      /* "x86_64" */
+    char cpu_model[SY_MACHINE_TEXT_BYTES]; /* as the kernel names it */
+    char cpu_id[SY_MACHINE_TEXT_BYTES];    /* family, model and stepping, or
+                                              what the CPU has instead */
+    char kernel[SY_MACHINE_TEXT_BYTES];    /* release */
+    unsigned cpus;                         /* configured */
+    unsigned cpus_usable;                  /* this process may run on */
+    bool hypervisor;       /* the CPU says that it is a virtual one */
+    uint64_t memory_bytes; /* all of the machine's */
+    uint64_t page_bytes;
+
+    /* 16 hex digits of a hash of arch, cpu_model, cpu_id, kernel, cpus and
+       hypervisor: the same after each boot, different where results must not
+       be pooled. Nothing in it names the machine or its user. */
+    char fingerprint[SY_MACHINE_FINGERPRINT_BYTES];
+};
+
+/* Read the facts. What cannot be read is "unknown" or 0. */
+void sy_machine_read(struct sy_machine *machine);
+
+/*
+ * Return how OpenSSL's own ASYNC_JOB switches in the libcrypto that is loaded:
+ * "setjmp", "swapcontext" (a build with CET: two system calls per round trip),
+ * or "unknown" (no dynamic libcrypto to look into).
+ */
+const char *sy_openssl_switch(void);
+
+#endif

@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <switchyard/compiler.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "run_record.h"
+
+#define SHARD_NAME   "shard-1of1.jsonl"
+#define TMP_SUFFIX   ".tmp"
+#define RUN_ID_BYTES 128
+#define HEX_BYTES    65
+
+/* The hash stands at the very end and covers every byte before it. */
+static const char hash_key[] = "\"sha256\":\"";
+
+struct sy_run_file {
+    char path[SY_RUN_PATH_BYTES];     /* the final name */
+    char tmp_path[SY_RUN_PATH_BYTES]; /* the name until finish */
+    char folder[SY_RUN_PATH_BYTES];   /* what path is in */
+    size_t kept_bytes; /* of folder: what was there before; the folders below
+                          are ours to remove */
+    int fd;
+    uint64_t records;
+    EVP_MD_CTX *hash;
+};
+
+static int say(char *why, size_t why_bytes, int err, const char *format, ...)
+    SY_PRINTF(4, 5);
+
+static int say(char *why, size_t why_bytes, int err, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why, why_bytes, format, args);
+    va_end(args);
+    return err;
+}
+
+/* ---- hashing ----------------------------------------------------------- */
+
+static EVP_MD_CTX *hash_begin(void)
+{
+    EVP_MD_CTX *hash = EVP_MD_CTX_new();
+
+    if (hash != NULL && EVP_DigestInit_ex(hash, EVP_sha256(), NULL) != 1) {
+        EVP_MD_CTX_free(hash);
+        return NULL;
+    }
+    return hash;
+}
+
+static int hash_end(EVP_MD_CTX *hash, char hex[HEX_BYTES])
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned bytes = 0;
+
+    if (EVP_DigestFinal_ex(hash, digest, &bytes) != 1)
+        return -EIO;
+    for (unsigned i = 0; i < bytes && 2 * i + 2 < HEX_BYTES; i++)
+        snprintf(hex + (size_t)2 * i, 3, "%02x", (unsigned)digest[i]);
+    return 0;
+}
+
+/* ---- folders ----------------------------------------------------------- */
+
+/* Make a folder and those above it. Sets *kept_bytes to how much of the path
+   was there before, if anything had to be made. */
+static int make_folders(char *path, size_t *kept_bytes)
+{
+    size_t bytes = strlen(path), kept = bytes;
+
+    for (size_t i = 1; i <= bytes; i++) {
+        char c = path[i];
+        int err;
+
+        if (c != '/' && c != '\0')
+            continue;
+        path[i] = '\0';
+        err = mkdir(path, 0777) == -1 ? errno : 0;
+        if (err == 0 && kept == bytes)
+            kept = strrchr(path, '/') ? (size_t)(strrchr(path, '/') - path) : 0;
+        path[i] = c;
+        if (err != 0 && err != EEXIST) {
+            *kept_bytes = kept;
+            return -err;
+        }
+    }
+    *kept_bytes = kept;
+    return 0;
+}
+
+/* Remove the folders that were made, while they are empty. */
+static void remove_folders(char *path, size_t kept_bytes)
+{
+    while (strlen(path) > kept_bytes && rmdir(path) == 0) {
+        char *slash = strrchr(path, '/');
+
+        if (slash == NULL || slash == path)
+            return;
+        *slash = '\0';
+    }
+}
+
+static int sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), err = 0;
+
+    if (fd == -1)
+        return -errno;
+    /* Some file systems cannot sync a folder, and say so. */
+    if (fsync(fd) == -1 && errno != EINVAL)
+        err = -errno;
+    close(fd);
+    return err;
+}
+
+/* Sync the folder of the file and those above it that were made. */
+static int sync_folders(const char *folder, size_t kept_bytes)
+{
+    char path[SY_RUN_PATH_BYTES];
+    int err;
+
+    snprintf(path, sizeof(path), "%s", folder);
+    for (;;) {
+        char *slash;
+
+        err = sync_folder(path);
+        if (err != 0 || strlen(path) <= kept_bytes)
+            return err;
+        slash = strrchr(path, '/');
+        if (slash == NULL)
+            return sync_folder(".");
+        if (slash == path)
+            return sync_folder("/");
+        *slash = '\0';
+    }
+}
+
+/* ---- writing ----------------------------------------------------------- */
+
+static int write_bytes(struct sy_run_file *file, const char *bytes,
+                       size_t count)
+{
+    while (count > 0) {
+        ssize_t n = write(file->fd, bytes, count);
+
+        if (n == -1) {
+            if (errno == EINTR)
+                continue;
+            return -errno;
+        }
+        if (EVP_DigestUpdate(file->hash, bytes, (size_t)n) != 1)
+            return -EIO;
+        bytes += n;
+        count -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Write an object as a line; takes the reference. */
+static int write_line(struct sy_run_file *file, json_t *object, char *why,
+                      size_t why_bytes)
+{
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    int err;
+
+    json_decref(object);
+    if (line == NULL)
+        return say(why, why_bytes, -ENOMEM, "no memory for a result");
+    err = write_bytes(file, line, strlen(line));
+    if (err == 0)
+        err = write_bytes(file, "\n", 1);
+    free(line);
+    if (err != 0)
+        return say(why, why_bytes, err, "writing %.300s: %s", file->tmp_path,
+                   strerror(-err));
+    return 0;
+}
+
+/* "20250131T120000Z-1a2b3c": sorts by time, and does not meet another. */
+static void make_run_id(char *id)
+{
+    unsigned char random[3] = {0, 0, 0};
+    time_t now = time(NULL);
+    struct tm tm;
+    size_t n;
+
+    memset(&tm, 0, sizeof(tm));
+    gmtime_r(&now, &tm);
+    n = strftime(id, RUN_ID_BYTES, "%Y%m%dT%H%M%SZ", &tm);
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
+        random[0] = (unsigned char)getpid();
+    snprintf(id + n, RUN_ID_BYTES - n, "-%02x%02x%02x", (unsigned)random[0],
+             (unsigned)random[1], (unsigned)random[2]);
+}
+
+static bool is_run_id(const char *id)
+{
+    size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                          "0123456789._-");
+
+    return n > 0 && n < RUN_ID_BYTES && id[n] == '\0' && id[0] != '.';
+}
+
+/* Name, make folders, open. */
+static int open_tmp(struct sy_run_file *file, const char *folder,
+                    const char *run_id, const char *fingerprint, char *why,
+                    size_t why_bytes)
+{
+    size_t bytes = strlen(folder);
+    int err;
+
+    while (bytes > 1 && folder[bytes - 1] == '/')
+        bytes--;
+    if (bytes == 0 || bytes > SY_RUN_PATH_BYTES / 2)
+        return say(why, why_bytes, bytes == 0 ? -ENOENT : -ENAMETOOLONG,
+                   "the name of the output folder is %s",
+                   bytes == 0 ? "empty" : "too long");
+    snprintf(file->folder, sizeof(file->folder), "%.*s/%s/%s", (int)bytes,
+             folder, run_id, fingerprint);
+    bytes = strlen(file->folder);
+    memcpy(file->path, file->folder, bytes);
+    strcpy(file->path + bytes, "/" SHARD_NAME);
+    memcpy(file->tmp_path, file->folder, bytes);
+    strcpy(file->tmp_path + bytes, "/" SHARD_NAME TMP_SUFFIX);
+
+    err = make_folders(file->folder, &file->kept_bytes);
+    if (err == 0 && access(file->path, F_OK) == 0)
+        err = -EEXIST;
+    if (err == 0) {
+        file->fd =
+            open(file->tmp_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        err = file->fd == -1 ? -errno : 0;
+    }
+    if (err != 0) {
+        say(why, why_bytes, err, "cannot make %.300s: %s", file->path,
+            strerror(-err));
+        remove_folders(file->folder, file->kept_bytes);
+    }
+    return err;
+}
+
+int sy_run_file_create(struct sy_run_file **out, const char *folder,
+                       const struct sy_run_info *info, char *why,
+                       size_t why_bytes)
+{
+    char run_id[RUN_ID_BYTES];
+    struct sy_run_file *file;
+    struct sy_machine machine;
+    int err;
+
+    *out = NULL;
+    say(why, why_bytes, 0, "%s", "");
+    if (info->seed > INT64_MAX)
+        return say(why, why_bytes, -ERANGE, "seeds are 0 .. %lld",
+                   (long long)INT64_MAX);
+    make_run_id(run_id);
+    if (info->run_id != NULL) {
+        if (!is_run_id(info->run_id))
+            return say(why, why_bytes, -EINVAL,
+                       "a run's name has at most %d letters, digits, dots, "
+                       "dashes and underscores, and no dot in front",
+                       RUN_ID_BYTES - 1);
+        strcpy(run_id, info->run_id);
+    }
+    file = calloc(1, sizeof(*file));
+    if (file == NULL)
+        return say(why, why_bytes, -ENOMEM, "no memory for a run file");
+    file->hash = hash_begin();
+    if (file->hash == NULL) {
+        err = say(why, why_bytes, -ENOMEM, "no memory for a hash");
+        goto free_file;
+    }
+    sy_machine_read(&machine);
+    err = open_tmp(file, folder, run_id, machine.fingerprint, why, why_bytes);
+    if (err != 0)
+        goto free_hash;
+    err =
+        write_line(file, sy__run_meta(info, run_id, &machine), why, why_bytes);
+    if (err != 0) {
+        sy_run_file_discard(&file);
+        return err;
+    }
+    *out = file;
+    return 0;
+
+free_hash:
+    EVP_MD_CTX_free(file->hash);
+free_file:
+    free(file);
+    return err;
+}
+
+int sy_run_file_add(struct sy_run_file *file, const struct sy_experiment *exp,
+                    const struct sy_outcome *outcome, char *why,
+                    size_t why_bytes)
+{
+    int err = write_line(file, sy__run_record(exp, outcome), why, why_bytes);
+
+    if (err == 0)
+        file->records++;
+    return err;
+}
+
+static int write_end(struct sy_run_file *file, bool interrupted)
+{
+    char line[256], now[32], hex[HEX_BYTES] = "";
+    int n, err;
+
+    sy__run_time(now);
+    n = snprintf(line, sizeof(line),
+                 "{\"type\":\"end\",\"records\":%llu,\"interrupted\":%s,"
+                 "\"finished\":\"%s\",%s",
+                 (unsigned long long)file->records,
+                 interrupted ? "true" : "false", now, hash_key);
+    err = write_bytes(file, line, (size_t)n);
+    if (err == 0)
+        err = hash_end(file->hash, hex);
+    /* What follows is not hashed any more, so the context may be reused. */
+    if (err == 0 && EVP_DigestInit_ex(file->hash, EVP_sha256(), NULL) != 1)
+        err = -EIO;
+    if (err == 0)
+        err = write_bytes(file, hex, strlen(hex));
+    if (err == 0)
+        err = write_bytes(file, "\"}\n", 3);
+    return err;
+}
+
+int sy_run_file_finish(struct sy_run_file **handle, bool interrupted,
+                       char *path, char *why, size_t why_bytes)
+{
+    struct sy_run_file *file = *handle;
+    int err;
+
+    *handle = NULL;
+    say(why, why_bytes, 0, "%s", "");
+    if (path != NULL)
+        path[0] = '\0';
+    err = write_end(file, interrupted);
+    if (err == 0 && fsync(file->fd) == -1)
+        err = -errno;
+    /* A late error of a network file system comes with close. */
+    if (close(file->fd) == -1 && err == 0)
+        err = -errno;
+    file->fd = -1;
+    if (err == 0 && rename(file->tmp_path, file->path) == -1)
+        err = -errno;
+    if (err == 0) {
+        err = sync_folders(file->folder, file->kept_bytes);
+        if (err != 0)
+            unlink(file->path);
+    }
+    if (err != 0) {
+        say(why, why_bytes, err, "writing %.300s: %s; it was removed",
+            file->path, strerror(-err));
+        sy_run_file_discard(&file);
+        return err;
+    }
+    if (path != NULL)
+        strcpy(path, file->path);
+    EVP_MD_CTX_free(file->hash);
+    free(file);
+    return 0;
+}
+
+void sy_run_file_discard(struct sy_run_file **handle)
+{
+    struct sy_run_file *file = *handle;
+
+    *handle = NULL;
+    if (file == NULL)
+        return;
+    if (file->fd != -1)
+        close(file->fd);
+    unlink(file->tmp_path);
+    remove_folders(file->folder, file->kept_bytes);
+    EVP_MD_CTX_free(file->hash);
+    free(file);
+}
+
+const char *sy_run_file_path(const struct sy_run_file *file)
+{
+    return file->path;
+}
+
+char *sy_run_file_record(const struct sy_experiment *exp,
+                         const struct sy_outcome *outcome)
+{
+    json_t *object = sy__run_record(exp, outcome);
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+
+    json_decref(object);
+    return line;
+}
+
+/* ---- checking ---------------------------------------------------------- */
+
+struct checker {
+    FILE *f;
+    EVP_MD_CTX *hash;
+    const char *path;
+    char *line;
+    size_t room;
+    unsigned long number; /* of the line, from 1 */
+    struct sy_run_file_facts facts;
+    bool has_end;
+    char *why;
+    size_t why_bytes;
+};
+
+static int check_meta(struct checker *c, json_t *object)
+{
+    const char *type = json_string_value(json_object_get(object, "type"));
+    const char *schema = json_string_value(json_object_get(object, "schema"));
+
+    if (type == NULL || strcmp(type, "meta") != 0 || schema == NULL)
+        return say(c->why, c->why_bytes, -EBADMSG,
+                   "%.300s is not a run file: its first line is no meta",
+                   c->path);
+    if (strcmp(schema, SY_RUN_FILE_SCHEMA) != 0)
+        return say(c->why, c->why_bytes, -EPROTO,
+                   "%.300s has the schema %.60s, not " SY_RUN_FILE_SCHEMA,
+                   c->path, schema);
+    return 0;
+}
+
+static int check_end(struct checker *c, json_t *object)
+{
+    const char *sum = json_string_value(json_object_get(object, "sha256"));
+    json_t *records = json_object_get(object, "records");
+    json_t *cut = json_object_get(object, "interrupted");
+    const char *at = strstr(c->line, hash_key);
+    char hex[HEX_BYTES] = "";
+
+    c->has_end = true;
+    if (sum == NULL || at == NULL || !json_is_integer(records) ||
+        !json_is_boolean(cut))
+        return say(c->why, c->why_bytes, -EBADMSG, "%.300s has a malformed end",
+                   c->path);
+    if (EVP_DigestUpdate(c->hash, c->line,
+                         (size_t)(at - c->line) + strlen(hash_key)) != 1 ||
+        hash_end(c->hash, hex) != 0)
+        return say(c->why, c->why_bytes, -EIO, "hashing failed");
+    if (strcmp(hex, sum) != 0)
+        return say(c->why, c->why_bytes, -EBADMSG,
+                   "%.300s was changed after it was written: its hash is "
+                   "%.12s.., its end says %.12s..",
+                   c->path, hex, sum);
+    if ((uint64_t)json_integer_value(records) != c->facts.records)
+        return say(c->why, c->why_bytes, -EBADMSG,
+                   "%.300s has %llu records, its end says %lld", c->path,
+                   (unsigned long long)c->facts.records,
+                   (long long)json_integer_value(records));
+    c->facts.interrupted = json_is_true(cut);
+    return 0;
+}
+
+static int check_object(struct checker *c, json_t *object, size_t bytes)
+{
+    const char *type = json_string_value(json_object_get(object, "type"));
+    int err = 0;
+
+    if (c->number == 1)
+        err = check_meta(c, object);
+    else if (type != NULL && strcmp(type, "end") == 0)
+        return check_end(c, object);
+    else if (type != NULL && strcmp(type, "record") == 0)
+        c->facts.records++;
+    else
+        err =
+            say(c->why, c->why_bytes, -EBADMSG,
+                "%.300s:%lu: neither a record nor the end", c->path, c->number);
+    if (err == 0 && EVP_DigestUpdate(c->hash, c->line, bytes) != 1)
+        err = say(c->why, c->why_bytes, -EIO, "hashing failed");
+    return err;
+}
+
+/* Check one line of bytes bytes. */
+static int check_line(struct checker *c, size_t bytes)
+{
+    json_t *object;
+    json_error_t error;
+    int err;
+
+    c->number++;
+    if (c->has_end)
+        return say(c->why, c->why_bytes, -EBADMSG,
+                   "%.300s goes on after its end", c->path);
+    /* A line that was cut off is where writing stopped. */
+    if (bytes == 0 || c->line[bytes - 1] != '\n')
+        return say(c->why, c->why_bytes, -ENODATA,
+                   "%.300s is incomplete: line %lu is cut off", c->path,
+                   c->number);
+    object = json_loadb(c->line, bytes, JSON_REJECT_DUPLICATES, &error);
+    if (object == NULL)
+        return say(c->why, c->why_bytes, -EBADMSG, "%.300s:%lu: %.100s",
+                   c->path, c->number, error.text);
+    err = check_object(c, object, bytes);
+    json_decref(object);
+    return err;
+}
+
+static int check_lines(struct checker *c)
+{
+    ssize_t n;
+    int err;
+
+    while ((n = getline(&c->line, &c->room, c->f)) > 0) {
+        err = check_line(c, (size_t)n);
+        if (err != 0)
+            return err;
+    }
+    if (ferror(c->f))
+        return say(c->why, c->why_bytes, -EIO, "reading %.300s: %s", c->path,
+                   strerror(errno));
+    if (!c->has_end)
+        return say(c->why, c->why_bytes, -ENODATA,
+                   "%.300s is incomplete: it has no end", c->path);
+    return 0;
+}
+
+int sy_run_file_check(const char *path, struct sy_run_file_facts *facts,
+                      char *why, size_t why_bytes)
+{
+    struct checker c = {.path = path, .why = why, .why_bytes = why_bytes};
+    int err;
+
+    if (facts != NULL)
+        memset(facts, 0, sizeof(*facts));
+    say(why, why_bytes, 0, "%s", "");
+    c.f = fopen(path, "re");
+    if (c.f == NULL) {
+        err = -errno;
+        return say(why, why_bytes, err, "reading %.300s: %s", path,
+                   strerror(-err));
+    }
+    c.hash = hash_begin();
+    err = c.hash != NULL ? check_lines(&c)
+                         : say(why, why_bytes, -ENOMEM, "no memory for a hash");
+    if (err == 0 && facts != NULL)
+        *facts = c.facts;
+    EVP_MD_CTX_free(c.hash);
+    free(c.line);
+    fclose(c.f);
+    return err;
+}

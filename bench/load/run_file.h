@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Run files: one JSON object per line, first "meta", then a "record" for each
+ * experiment, last "end" with the number of records and a hash of all that
+ * stands before it. docs/run-files.md explains every field.
+ *
+ * A file is written under a name that ends in ".tmp", synced and renamed, so
+ * what has the right name is whole; what lost its end shows it.
+ *
+ * Errors   0 or -errno, with a sentence in why.
+ */
+#ifndef SY_BENCH_RUN_FILE_H
+#define SY_BENCH_RUN_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "experiment.h"
+
+#define SY_RUN_FILE_SCHEMA "switchyard-run/1"
+
+/* Bytes of a path that this part makes, the zero byte included. */
+#define SY_RUN_PATH_BYTES 4096
+
+struct sy_run_file;
+
+/* What only the caller knows. Strings are borrowed during create. */
+struct sy_run_info {
+    const char *run_id; /* a folder name; NULL: the time and a random part */
+    const char *suite;  /* name of the suite, "" if there is none */
+    const char *suite_sha256; /* 64 hex digits, "" if there is none */
+    uint64_t seed;
+    int argc;
+    char *const *argv;
+};
+
+/*
+ * Begin a run file: <folder>/<run-id>/<fingerprint>/shard-1of1.jsonl.tmp.
+ * Folders are made as needed.
+ *
+ * @out     set to the file, NULL on failure
+ * @folder  say "runs"
+ *
+ * Returns 0, -EACCES, -ENOSPC, -EEXIST (that run has this file already), or
+ * another errno of the system, with nothing left behind.
+ */
+int sy_run_file_create(struct sy_run_file **out, const char *folder,
+                       const struct sy_run_info *info, char *why,
+                       size_t why_bytes);
+
+/*
+ * Add the record of one experiment. After a failure only discard is left.
+ */
+int sy_run_file_add(struct sy_run_file *file, const struct sy_experiment *exp,
+                    const struct sy_outcome *outcome, char *why,
+                    size_t why_bytes);
+
+/*
+ * Write the end, sync, give the file its name, and free the handle. On failure
+ * nothing of the file is left.
+ *
+ * @file         set to NULL on every path
+ * @interrupted  the run was cut short; the end says so
+ * @path         set to the file's name on success, else ""; room for
+ *               SY_RUN_PATH_BYTES; may be NULL
+ */
+int sy_run_file_finish(struct sy_run_file **file, bool interrupted, char *path,
+                       char *why, size_t why_bytes);
+
+/* Remove the file and free the handle; set *file to NULL. NULL is allowed. */
+void sy_run_file_discard(struct sy_run_file **file);
+
+/* Return the final name of the file, valid until finish or discard. */
+const char *sy_run_file_path(const struct sy_run_file *file);
+
+/* What a check found. */
+struct sy_run_file_facts {
+    uint64_t records;
+    bool interrupted; /* as the end says */
+};
+
+/*
+ * Check that a run file is whole and as it was written.
+ *
+ * @facts  written on success, else zero; may be NULL
+ *
+ * Returns 0, or
+ *   -ENODATA  incomplete: it has no end
+ *   -EBADMSG  it was changed, or a line is not JSON of this schema
+ *   -EPROTO   another schema
+ * or the errno of reading it.
+ */
+int sy_run_file_check(const char *path, struct sy_run_file_facts *facts,
+                      char *why, size_t why_bytes);
+
+/*
+ * Write an outcome as one line of JSON, as it stands in a run file, for
+ * `switchyard run --json`.
+ *
+ * Returns a string to be freed, NULL if there is no memory.
+ */
+char *sy_run_file_record(const struct sy_experiment *exp,
+                         const struct sy_outcome *outcome);
+
+#endif

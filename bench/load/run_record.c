@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run_record.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../environment/build_facts.h"
+
+void sy__run_time(char *text)
+{
+    struct tm tm;
+    time_t now = time(NULL);
+
+    memset(&tm, 0, sizeof(tm));
+    gmtime_r(&now, &tm);
+    strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+/* A string that need not be UTF-8, as arguments need not: what JSON could not
+   hold becomes '?'. "" and NULL become null. */
+static json_t *text(const char *s)
+{
+    json_t *value;
+    char *copy;
+
+    if (s == NULL || s[0] == '\0')
+        return json_null();
+    value = json_string(s);
+    if (value != NULL)
+        return value;
+    copy = strdup(s);
+    if (copy == NULL)
+        return NULL;
+    for (char *p = copy; *p != '\0'; p++) {
+        if ((unsigned char)*p >= 0x80)
+            *p = '?';
+    }
+    value = json_string(copy);
+    free(copy);
+    return value;
+}
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static json_t *number_or_null(int64_t value)
+{
+    return value < 0 ? json_null() : json_integer(value);
+}
+
+/* ---- meta -------------------------------------------------------------- */
+
+static json_t *machine_object(const struct sy_machine *m)
+{
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "fingerprint",
+        m->fingerprint, "arch", text(m->arch), "cpu_model", text(m->cpu_model),
+        "cpu_id", text(m->cpu_id), "kernel", text(m->kernel), "cpus",
+        number(m->cpus), "cpus_usable", number(m->cpus_usable), "hypervisor",
+        (int)m->hypervisor, "memory_bytes", number(m->memory_bytes),
+        "page_bytes", number(m->page_bytes));
+}
+
+static json_t *argv_array(const struct sy_run_info *info)
+{
+    json_t *array = json_array();
+
+    for (int i = 0; i < info->argc; i++) {
+        /* An empty argument is an argument too. */
+        json_t *arg =
+            info->argv[i][0] == '\0' ? json_string("") : text(info->argv[i]);
+
+        if (json_array_append_new(array, arg) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *suite_object(const struct sy_run_info *info)
+{
+    if (info->suite == NULL || info->suite[0] == '\0')
+        return json_null();
+    return json_pack("{s:o, s:o}", "name", text(info->suite), "sha256",
+                     text(info->suite_sha256));
+}
+
+json_t *sy__run_meta(const struct sy_run_info *info, const char *run_id,
+                     const struct sy_machine *machine)
+{
+    struct sy_build_facts b;
+    char now[32];
+
+    sy_build_facts(&b);
+    sy__run_time(now);
+    return json_pack(
+        "{s:s, s:s, s:s, s:{s:i, s:i}, s:s, s:o, s:o, s:o, s:o,"
+        " s:{s:o, s:o, s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:s}}",
+        "type", "meta", "schema", SY_RUN_FILE_SCHEMA, "run_id", run_id, "shard",
+        "index", 1, "of", 1, "started", now, "seed", number(info->seed), "argv",
+        argv_array(info), "suite", suite_object(info), "machine",
+        machine_object(machine), "build", "version", text(b.version), "git",
+        text(b.git), "compiler", text(b.compiler), "flags", text(b.flags),
+        "libraries", "openssl", text(b.openssl), "liburing", text(b.liburing),
+        "jansson", text(b.jansson), "libc", text(b.libc), "openssl_switch",
+        sy_openssl_switch());
+}
+
+/* ---- record ------------------------------------------------------------ */
+
+static json_t *mix_array(const struct sy_experiment *exp)
+{
+    json_t *array = json_array();
+
+    for (unsigned i = 0; i < exp->mix_count; i++) {
+        const struct sy_mix_item *item = &exp->mix[i];
+        json_t *object = json_pack(
+            "{s:o, s:o, s:o}", "workload", text(item->ops->name), "param_bytes",
+            item->ops->param_default == 0 ? json_null()
+                                          : number(item->param_bytes),
+            "weight", number(item->weight));
+
+        if (json_array_append_new(array, object) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *buckets_array(const struct sy_histogram *h)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; i < SY_HISTOGRAM_BUCKETS; i++) {
+        json_t *pair;
+
+        if (h->buckets[i] == 0)
+            continue;
+        pair = json_pack("[o, o]", number(i), number(h->buckets[i]));
+        if (json_array_append_new(array, pair) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *quantile(const struct sy_outcome *out, double q)
+{
+    uint64_t ns;
+
+    return sy_outcome_quantile(out, q, &ns) ? number(ns) : json_null();
+}
+
+static json_t *latency_object(const struct sy_outcome *out)
+{
+    const struct sy_histogram *h = &out->latency_ns;
+
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "count",
+                     number(h->count), "sum", number(h->sum), "min",
+                     number(h->min), "max", number(h->max), "clipped",
+                     number(h->clipped), "p50", quantile(out, 0.5), "p99",
+                     quantile(out, 0.99), "p999", quantile(out, 0.999),
+                     "buckets", buckets_array(h));
+}
+
+static json_t *runtime_object(const struct sy_outcome_runtime *r)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "jobs_started", number(r->jobs_started), "jobs_finished",
+                     number(r->jobs_finished), "resumes", number(r->resumes),
+                     "waits", number(r->waits), "sleeps", number(r->sleeps),
+                     "collected", number(r->collected), "spurious",
+                     number(r->spurious), "engine_syscalls",
+                     number(r->engine_syscalls), "stacks_peak",
+                     number(r->stacks_peak), "stack_bytes",
+                     number(r->stack_bytes), "guard", text(r->guard));
+}
+
+static json_t *device_object(const struct sy_outcome_device *d)
+{
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "submitted",
+        number(d->submitted), "completed", number(d->completed), "refused",
+        number(d->refused), "late_sum_ns", number(d->late_sum_ns), "late_count",
+        number(d->late_count), "late_max_ns", number(d->late_max_ns),
+        "depth_peak", number(d->depth_peak));
+}
+
+static json_t *syscalls_object(const struct sy_outcome *out)
+{
+    return json_pack("{s:o, s:o, s:o}", "count", number_or_null(out->syscalls),
+                     "operations", number(out->syscall_operations), "why",
+                     out->syscalls < 0 ? text(out->syscalls_why) : json_null());
+}
+
+/* What the window measured; null if there was none. */
+static json_t *window_object(const struct sy_experiment *exp,
+                             const struct sy_outcome *out)
+{
+    if (out->operations == 0)
+        return json_null();
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "operations",
+        number(out->operations), "elapsed_ns", number(out->elapsed_ns),
+        "cpu_ns", number(out->cpu_ns), "thread_cpu_ns",
+        number(out->thread_cpu_ns), "switches_voluntary",
+        number(out->switches_voluntary), "switches_involuntary",
+        number(out->switches_involuntary), "faults_minor",
+        number(out->faults_minor), "faults_major", number(out->faults_major),
+        "latency_ns", latency_object(out), "runtime",
+        exp->row == SY_ROW_COMBINATION ? runtime_object(&out->runtime)
+                                       : json_null(),
+        "device",
+        exp->row == SY_ROW_SOFTWARE ? json_null()
+                                    : device_object(&out->device));
+}
+
+static const char *status_name(enum sy_outcome_status status)
+{
+    switch (status) {
+    case SY_OUTCOME_OK:
+        return "ok";
+    case SY_OUTCOME_SKIPPED:
+        return "skipped";
+    case SY_OUTCOME_FAILED:
+        break;
+    }
+    return "failed";
+}
+
+/* What was asked for. */
+static json_t *asked_object(const struct sy_experiment *exp)
+{
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:b, s:o}", "jobs",
+        number(exp->jobs), "duration_ns", number(exp->duration_ns),
+        "operations_max", number(exp->operations_max), "warm_up_ns",
+        number(exp->warm_up_ns), "seed", number(exp->seed), "virtual_clock",
+        (int)exp->virtual_clock, "verify_every", number(exp->verify_every),
+        "spoil_one", (int)exp->spoil_one, "stack_bytes",
+        number(exp->stack_bytes));
+}
+
+json_t *sy__run_record(const struct sy_experiment *exp,
+                       const struct sy_outcome *out)
+{
+    bool jobs = exp->row == SY_ROW_COMBINATION;
+    char name[SY_OUTCOME_NAME_BYTES * 2];
+
+    sy_experiment_name(exp, name, sizeof(name));
+    return json_pack(
+        "{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o,"
+        " s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}",
+        "type", "record", "name", text(name), "row", sy_row_name(exp->row),
+        "switcher", jobs ? text(exp->switcher->name) : json_null(), "engine",
+        jobs ? text(exp->engine->name) : json_null(), "variant",
+        jobs ? text(exp->variant) : json_null(), "mix", mix_array(exp),
+        "device", text(exp->device_spec), "jobs", number(out->jobs), "asked",
+        asked_object(exp), "status", status_name(out->status), "partial",
+        (int)out->partial, "reason", text(out->reason), "failed_operation",
+        number_or_null(out->failed_operation), "verification", "every",
+        number(out->verify_every), "verified", number(out->verified), "wrong",
+        number(out->wrong), "cpu_ns", number(out->verify_cpu_ns), "window",
+        window_object(exp, out), "syscalls", syscalls_object(out),
+        "rss_peak_bytes", number(out->rss_peak_bytes), "fd_limit",
+        number(out->fd_limit), "openssl_switch", text(out->openssl_switch));
+}
