@@ -1,0 +1,832 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input, exit codes and files of the `switchyard` command.
+
+usage: command_line.py PATH-OF-switchyard [--parts DIR] [--abi-parts DIR]
+                       [--schema FILE] [--only NAME]
+
+One function per case. Prints "N passed, N failed, N skipped"; exit 0 if none
+failed, 1 otherwise. A case that cannot run here is skipped with its reason;
+when all are, the exit code is 77.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import pty
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SHORT = ["--duration", "20ms", "--workload", "null", "--jobs", "4"]
+CASES = []
+
+
+class Skip(Exception):
+    """The case cannot run here; the text says why."""
+
+
+class World:
+    """Where things are; one folder per case."""
+
+    def __init__(self, args):
+        self.command = os.path.abspath(args.command)
+        self.parts = args.parts and pathlib.Path(args.parts).resolve()
+        self.abi_parts = (args.abi_parts and
+                          pathlib.Path(args.abi_parts).resolve())
+        self.schema = args.schema
+        self.folder = None
+
+    def run(self, *words, env=None, timeout=60, **more):
+        environment = dict(os.environ, **(env or {}))
+        environment.pop("SWITCHYARD_SWITCHER", None)
+        environment.pop("SWITCHYARD_ENGINE", None)
+        return subprocess.run(
+            [self.command, *words], cwd=self.folder, env=environment,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, timeout=timeout, text=True, **more)
+
+    def part(self, name):
+        if self.parts is None or not (self.parts / name).exists():
+            raise Skip(f"{name} was not built")
+        return str(self.parts / name)
+
+    def abi_part(self, name):
+        if self.abi_parts is None or not (self.abi_parts / name).exists():
+            raise Skip(f"{name} was not built (x86-64 only)")
+        return str(self.abi_parts / name)
+
+    def run_files(self, pattern="**/*"):
+        return [p for p in pathlib.Path(self.folder).glob(pattern)
+                if p.is_file()]
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def expect(result, code, *, err=(), out=None):
+    """Check the exit code, words on stderr, and stdout if out is given."""
+    words = f"exit {result.returncode}\n{result.stdout}{result.stderr}"
+    assert result.returncode == code, f"wanted exit {code}, got {words}"
+    for word in [err] if isinstance(err, str) else err:
+        assert word in result.stderr, f"no '{word}' in stderr: {words}"
+    if out is not None:
+        assert result.stdout == out, f"stdout is not {out!r}: {words}"
+
+
+def records_of(path):
+    lines = [json.loads(s) for s in path.read_text().splitlines()]
+    assert lines[0]["type"] == "meta" and lines[-1]["type"] == "end", lines
+    return lines
+
+
+# ---- subcommands and options ----------------------------------------------
+
+
+@case
+def no_subcommand(w):
+    expect(w.run(), 2, err="usage: switchyard", out="")
+
+
+@case
+def unknown_subcommand(w):
+    expect(w.run("lsit"), 2, err="did you mean 'list'?", out="")
+
+
+@case
+def help_is_data(w):
+    for words in (["help"], ["--help"], ["-h"], ["help", "run"],
+                  ["list", "--help"], ["run", "-h"], ["conform", "--help"],
+                  ["version", "-h"], ["help", "--help"]):
+        result = w.run(*words)
+        expect(result, 0)
+        assert result.stdout.startswith("usage: switchyard"), words
+        assert result.stderr == "", words
+
+
+@case
+def help_lists_every_option_with_its_range(w):
+    text = w.run("run", "--help").stdout
+    for word in ("--jobs", "1 .. 1000000", "--stack-bytes", "16384 ..",
+                 "--duration", "10ms .. 1h", "default: workers:1"):
+        assert word in text, word
+
+
+@case
+def help_of_unknown_subcommand(w):
+    expect(w.run("help", "rnu"), 2, err="did you mean 'run'?", out="")
+
+
+@case
+def unknown_option(w):
+    expect(w.run("run", "--job", "4"), 2,
+           err=["unknown option '--job'", "did you mean '--jobs'?"], out="")
+    expect(w.run("list", "--jsno"), 2, err="did you mean '--json'?", out="")
+    expect(w.run("run", "-j", "4"), 2, err="unknown option '-j'", out="")
+    expect(w.run("--versoin"), 2, err="unknown option", out="")
+
+
+@case
+def option_without_value(w):
+    expect(w.run("run", "--jobs"), 2, err="--jobs needs a value", out="")
+
+
+@case
+def flag_with_value(w):
+    expect(w.run("list", "--json=yes"), 2, err="--json takes no value", out="")
+
+
+@case
+def operand_where_none_is_taken(w):
+    expect(w.run("list", "everything"), 2, err="takes options only", out="")
+
+
+@case
+def conform_without_file(w):
+    expect(w.run("conform"), 2, err="conform needs a file", out="")
+
+
+# ---- names ----------------------------------------------------------------
+
+
+@case
+def unknown_switcher(w):
+    expect(w.run("run", "--switcher", "setjump"), 2,
+           err=["unknown switcher 'setjump'", "did you mean 'setjmp'?"], out="")
+
+
+@case
+def unknown_engine(w):
+    expect(w.run("run", "--engine", "evenfd"), 2,
+           err=["unknown engine", "did you mean 'eventfd'?"], out="")
+    expect(w.run("run", "--engine", "pipe+selct"), 2,
+           err="did you mean 'pipe+select'?", out="")
+    expect(w.run("run", "--engine", "!quue"), 2,
+           err="did you mean 'queue'?", out="")
+
+
+@case
+def unknown_workload(w):
+    expect(w.run("run", "--workload", "rsa-sign"), 2,
+           err="unknown workload 'rsa-sign'", out="")
+    expect(w.run("run", "--workload", "aes-128-gmc"), 2,
+           err="did you mean 'aes-128-gcm'?", out="")
+
+
+@case
+def unknown_combination(w):
+    expect(w.run("run", "ucontext+quue"), 2,
+           err="did you mean 'ucontext+queue'?", out="")
+
+
+@case
+def unknown_reference(w):
+    expect(w.run("run", "--reference", "blokcing"), 2,
+           err="did you mean 'blocking'?", out="")
+
+
+@case
+def unknown_device(w):
+    expect(w.run("run", "--device", "worker:1"), 2,
+           err="did you mean 'workers'?", out="")
+
+
+@case
+def unknown_suite(w):
+    expect(w.run("run", "--suite", "standrad"), 2,
+           err="did you mean 'standard'?", out="")
+
+
+@case
+def nothing_matched(w):
+    expect(w.run("run", "--switcher", "nothing*"), 4, err="nothing matched",
+           out="")
+    expect(w.run("run", "--engine", "queue,!queue"), 4, err="nothing matched",
+           out="")
+    expect(w.run("run", "--workload", "x?????????y"), 4,
+           err="nothing matched", out="")
+    assert w.run_files() == []
+
+
+@case
+def empty_names(w):
+    expect(w.run("run", "--switcher", ""), 2, err="names nothing", out="")
+    expect(w.run("run", "--engine", ","), 2, err="names nothing", out="")
+
+
+# ---- values ---------------------------------------------------------------
+
+
+def expect_refused(w, option, values, *words):
+    for value in values:
+        expect(w.run("run", option, value), 2,
+               err=[option + ":", f"'{value}'", *words], out="")
+        expect(w.run("run", f"{option}={value}"), 2, err=option + ":", out="")
+    assert w.run_files() == []
+
+
+@case
+def jobs_out_of_range(w):
+    expect_refused(w, "--jobs",
+                   ["0", "-1", "1000001", "99999999999999999999999", "", "1.5",
+                    "1e3", "8,", ",8", "8,0", "+8", "0x10", "8 8", "many"],
+                   "1 .. 1000000")
+
+
+@case
+def duration_out_of_range(w):
+    expect_refused(w, "--duration",
+                   ["0s", "-1s", "2", "9ms", "2h", "1.5s", "s", "2 s", "2S",
+                    "99999999999999999999s", "9999999999999999h"],
+                   "10ms .. 1h")
+
+
+@case
+def seed_out_of_range(w):
+    expect_refused(w, "--seed", ["-1", "9223372036854775808", "x", ""],
+                   "0 .. 9223372036854775807")
+
+
+@case
+def stack_bytes_out_of_range(w):
+    page = resource.getpagesize()
+    expect_refused(w, "--stack-bytes",
+                   ["0", "-65536", "4096", "16383", str(16384 + 1),
+                    str(65536 + page // 2), "2G", "65536B",
+                    "99999999999999999999G"],
+                   "16384 .. 1073741824", f"a multiple of {page}")
+
+
+@case
+def verify_is_a_choice(w):
+    expect_refused(w, "--verify", ["none", "", "ALL"], "all, sample")
+
+
+@case
+def malformed_device(w):
+    for spec, word in (("workers:0", "workers"), ("workers:-1", "workers"),
+                       ("workers:many", "workers"),
+                       ("workers:99999999", "workers"),
+                       ("sim:servers=0", "servers"),
+                       ("sim:srevers=1", "srevers"),
+                       ("sim:queue=0", "queue"),
+                       ("sim:service=lognormal", "service"),
+                       ("sim:service=lognormal:50", "service"),
+                       ("sim:service=lognormal:-50us:0.3", "service"),
+                       ("sim:servers", "servers"), ("sim:,", "sim"),
+                       ("", "device")):
+        result = w.run("run", "--device", spec, *SHORT)
+        expect(result, 2, err=["--device", word] if spec else "device", out="")
+    assert w.run_files() == []
+
+
+@case
+def workload_size_out_of_range(w):
+    for name, word in (("aes-128-gcm@0", "range"), ("aes-128-gcm@-1", "range"),
+                       ("aes-128-gcm@99999999999999999999", "range"),
+                       ("aes-128-gcm@", "range"), ("aes-128-gcm@x", "range"),
+                       ("x25519@16", "takes no size")):
+        expect(w.run("run", "--workload", name), 2,
+               err=["--workload", word], out="")
+
+
+@case
+def sweep_options_go_together(w):
+    expect(w.run("run", "--sweep-jobs", "1,8"), 2, err="go together", out="")
+
+
+# ---- list and version ------------------------------------------------------
+
+
+@case
+def list_names_everything(w):
+    result = w.run("list")
+    expect(result, 0)
+    for word in ("asm", "setjmp", "ucontext", "threads", "direct", "queue",
+                 "io_uring", "eventfd+epoll", "pipe+select", "poll", "sim",
+                 "workers", "null", "tls13-handshake"):
+        assert re.search(rf"^{re.escape(word)}\s", result.stdout, re.M) or (
+            word == "asm"), word
+    assert result.stderr == ""
+
+
+@case
+def list_json_gives_a_reason_where_it_does_not_work(w):
+    result = w.run("list", "--json")
+    expect(result, 0)
+    data = json.loads(result.stdout)
+    for kind in ("switchers", "engines", "devices", "workloads"):
+        assert data[kind], kind
+        for part in data[kind]:
+            assert part["works"] or part["reason"], part
+
+
+@case
+def list_has_no_escapes_without_a_terminal(w):
+    assert "\033" not in w.run("list").stdout
+
+
+@case
+def version_words(w):
+    for words in (["version"], ["--version"]):
+        result = w.run(*words)
+        expect(result, 0)
+        assert result.stdout.startswith("switchyard 0."), result.stdout
+        assert "OpenSSL" in result.stdout
+    data = json.loads(w.run("version", "--json").stdout)
+    for key in ("version", "git", "openssl", "liburing", "compiler",
+                "build_type"):
+        assert key in data, key
+
+
+@case
+def stdout_that_cannot_be_written(w):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([w.command, "list"], stdout=full,
+                                stderr=subprocess.PIPE, text=True, timeout=60)
+    assert result.returncode == 3, result
+    assert "standard output" in result.stderr, result.stderr
+
+
+# ---- parts from files -----------------------------------------------------
+
+
+@case
+def load_missing_file(w):
+    expect(w.run("run", "--load", "./missing.so", *SHORT), 3,
+           err=["--load", "missing.so"], out="")
+    expect(w.run("list", "--load", "missing.so"), 3, err="missing.so", out="")
+    expect(w.run("conform", "./missing.so"), 3, err="missing.so", out="")
+
+
+@case
+def load_something_else(w):
+    text = pathlib.Path(w.folder, "text.so")
+    text.write_text("not a shared object\n")
+    expect(w.run("list", "--load", "./text.so"), 3, err="text.so", out="")
+    expect(w.run("list", "--load", w.part("no_part.so")), 3,
+           err=["holds no part", "sy_part_switcher"], out="")
+
+
+@case
+def load_another_abi(w):
+    expect(w.run("list", "--load", w.part("old_abi_part.so")), 3,
+           err=["sy_part_engine", "ABI 9999"], out="")
+    result = w.run("conform", w.part("old_abi_part.so"))
+    expect(result, 1)
+    assert "ABI 9999" in result.stdout, result.stdout
+
+
+@case
+def load_twice_is_a_clash(w):
+    part = w.part("loaded_device.so")
+    expect(w.run("list", "--load", part, "--load", part), 3,
+           err="is taken", out="")
+
+
+@case
+def loaded_parts_are_measured(w):
+    result = w.run("run", "--load", w.part("loaded_device.so"), "--load",
+                   w.part("loaded_workload.so"), "--load",
+                   w.abi_part("good_switcher.so"), "--workload", "square",
+                   "--device", "one-at-a-time", "--duration", "20ms",
+                   "--jobs", "4", "--no-reference", "--verify", "all", "--json",
+                   "good+queue")
+    expect(result, 0)
+    records = [json.loads(s) for s in result.stdout.splitlines()]
+    assert len(records) == 1, records
+    assert "good+queue" in result.stdout or "good" in result.stdout
+
+
+@case
+def conform_passes_a_good_switcher(w):
+    result = w.run("conform", w.abi_part("good_switcher.so"), timeout=300)
+    expect(result, 0)
+    assert re.search(r"[1-9]\d* passed, 0 failed", result.stdout)
+
+
+@case
+def conform_names_the_lost_register(w):
+    result = w.run("conform", w.abi_part("bad_switcher.so"), timeout=300)
+    expect(result, 1)
+    assert "register r12 was lost" in result.stdout, result.stdout
+
+
+@case
+def conform_checks_devices_and_workloads(w):
+    for name in ("loaded_device.so", "loaded_workload.so"):
+        result = w.run("conform", w.part(name), timeout=120)
+        expect(result, 0)
+        assert re.search(r"[1-9]\d* passed, 0 failed", result.stdout)
+
+
+# ---- suites ---------------------------------------------------------------
+
+SUITE = """[mix]
+null = 1
+[factors]
+switchers = ucontext
+engines = queue
+jobs = 4
+references = none
+[load]
+duration = 20ms
+"""
+
+
+def expect_suite_error(w, text, *words):
+    path = pathlib.Path(w.folder, "mine.suite")
+    path.write_text(text)
+    expect(w.run("run", "--suite", str(path)), 2,
+           err=["mine.suite:", *words], out="")
+
+
+@case
+def suites_of_the_project_are_read(w):
+    for name in ("quick", "standard", "rigorous"):
+        result = w.run("run", "--suite", name, "--dry-run")
+        expect(result, 0)
+        assert "experiments, about" in result.stdout
+
+
+@case
+def standard_suite_is_short_enough(w):
+    result = w.run("run", "--suite", "standard", "--dry-run")
+    seconds = int(re.search(r"about (\d+) s", result.stdout).group(1))
+    assert seconds <= 150, f"{seconds} s"
+
+
+@case
+def suite_errors_name_line_key_and_range(w):
+    expect_suite_error(w, SUITE.replace("jobs = 4", "jobs = 0"),
+                       "mine.suite:6:", "jobs", "1 .. 1000000")
+    expect_suite_error(w, SUITE.replace("20ms", "20"), ":9:", "duration",
+                       "10ms .. 1h")
+    expect_suite_error(w, SUITE.replace("null = 1", "null = 0"), ":2:", "null",
+                       "1 .. 1000000")
+    expect_suite_error(w, SUITE.replace("jobs", "jbos"), ":6:",
+                       "did you mean 'jobs'?")
+    expect_suite_error(w, SUITE.replace("[load]", "[laod]"), ":8:",
+                       "did you mean 'load'?")
+    expect_suite_error(w, SUITE.replace("jobs = 4", "jobs = 4\njobs = 5"),
+                       ":7:", "given twice")
+    expect_suite_error(w, SUITE.replace("null = 1", "nul = 1"), ":2",
+                       "unknown workload")
+    expect_suite_error(w, SUITE.replace("[mix]\nnull = 1\n", ""), "[mix]")
+    expect_suite_error(w, "[mix]\n", ":1:", "names no workload")
+    expect_suite_error(w, "null = 1\n", ":1:", "before the first")
+    expect_suite_error(w, SUITE + "kind = open\n", ":10:", "kind", "closed")
+
+
+@case
+def suite_that_is_not_there(w):
+    expect(w.run("run", "--suite", "./none.suite"), 3, err="none.suite",
+           out="")
+    expect(w.run("run", "--suite", "/"), 2, err="--suite", out="")
+
+
+@case
+def suite_hash_is_in_the_result(w):
+    path = pathlib.Path(w.folder, "mine.suite")
+    path.write_text(SUITE)
+    expect(w.run("run", "--suite", str(path)), 0)
+    digest = subprocess.run(["sha256sum", str(path)], text=True, check=True,
+                            stdout=subprocess.PIPE).stdout.split()[0]
+    (file,) = w.run_files("runs/**/*.jsonl")
+    lines = records_of(file)
+    assert lines[0]["suite"] == {"name": "mine", "sha256": digest}, lines[0]
+    assert len(lines) == 3, lines
+
+
+@case
+def options_override_a_suite(w):
+    path = pathlib.Path(w.folder, "mine.suite")
+    path.write_text(SUITE)
+    result = w.run("run", "--suite", str(path), "--jobs", "2,3", "--dry-run")
+    expect(result, 0)
+    assert "2 in flight" in result.stdout and "3 in flight" in result.stdout
+    assert "4 in flight" not in result.stdout
+
+
+@case
+def suite_found_through_the_environment(w):
+    pathlib.Path(w.folder, "elsewhere.suite").write_text(SUITE)
+    expect(w.run("run", "--suite", "elsewhere", "--dry-run",
+                 env={"SWITCHYARD_SUITES": w.folder}), 0)
+
+
+# ---- runs and their files --------------------------------------------------
+
+
+@case
+def run_prints_a_table_with_references(w):
+    result = w.run("run", *SHORT, "--switcher", "ucontext,setjmp", "--engine",
+                   "queue,pipe+select", "--sweep-of", "ucontext+queue",
+                   "--sweep-jobs", "1,8")
+    expect(result, 0, err=["wrote runs/", "to repeat it: switchyard run"])
+    for word in ("ops/s", "CPU per job", "per job", "verified",
+                 "ucontext+queue", "setjmp+pipe+select", "software",
+                 "blocking", "callback", "openssl", "Best for this workload",
+                 "What matters", "asynchronous or not", "jobs in flight",
+                 "engine (", "switcher ("):
+        assert word in result.stdout, word
+    assert "\033" not in result.stdout + result.stderr
+
+
+@case
+def run_file_and_json_follow_the_schema(w):
+    if not w.schema or not os.path.exists(w.schema):
+        raise Skip("the schema is not there")
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip("python3-jsonschema is not installed") from None
+    with open(w.schema) as file:
+        schema = json.load(file)
+    checker = jsonschema.validators.validator_for(schema)(schema)
+    result = w.run("run", *SHORT, "ucontext+queue", "setjmp+pipe", "--json")
+    expect(result, 0)
+    lines = result.stdout.splitlines()
+    assert len(lines) == 8, result.stdout
+    (file,) = w.run_files("runs/**/*.jsonl")
+    written = file.read_text().splitlines()
+    assert written[1:-1] == lines, "records differ from the file's"
+    for line in written:
+        checker.validate(json.loads(line))
+
+
+def on_a_terminal(w, **environment):
+    """Run with standard error on a terminal; return what it showed."""
+    master, slave = pty.openpty()
+    env = dict(os.environ, TERM="xterm", **environment)
+    process = subprocess.Popen(
+        [w.command, "run", *SHORT, "ucontext+queue", "--no-reference"],
+        cwd=w.folder, env=env, stdout=subprocess.DEVNULL, stderr=slave)
+    os.close(slave)
+    shown = b""
+    try:
+        while chunk := os.read(master, 4096):
+            shown += chunk
+    except OSError:
+        pass  # how a terminal says that nobody writes any more
+    os.close(master)
+    assert process.wait(timeout=60) == 0, shown
+    return shown
+
+
+@case
+def progress_line_updates_itself_on_a_terminal(w):
+    shown = on_a_terminal(w)
+    assert b"\r\033[K[1/1] ucontext+queue" in shown, shown
+    env = {"NO_COLOR": "1"}
+    shown = on_a_terminal(w, **env)
+    assert b"\033" not in shown and b"[1/1] ucontext+queue" in shown, shown
+
+
+@case
+def dry_run_writes_nothing(w):
+    result = w.run("run", *SHORT, "--dry-run")
+    expect(result, 0)
+    assert "experiments, about" in result.stdout
+    assert w.run_files() == []
+
+
+@case
+def order_follows_the_seed(w):
+    def order(seed):
+        return w.run("run", "--dry-run", "--seed", seed).stdout
+    assert order("5") == order("5")
+    assert order("5").replace("seed 5", "") != order("6").replace("seed 6", "")
+
+
+@case
+def further_seeds_repeat(w):
+    result = w.run("run", *SHORT, "ucontext+queue", "--no-reference", "--seed",
+                   "1,2,3")
+    expect(result, 0)
+    assert "rounds" in result.stdout and "Noise" in result.stdout
+    (file,) = w.run_files("runs/**/*.jsonl")
+    assert len(records_of(file)) == 5
+
+
+@case
+def every_result_is_verified_when_asked(w):
+    result = w.run("run", *SHORT, "ucontext+queue", "--no-reference",
+                   "--verify", "all", "--json")
+    expect(result, 0)
+    record = json.loads(result.stdout)
+    verify = json.dumps(record)
+    assert '"every": 1,' in verify or '"verify_every": 1,' in verify, verify
+
+
+@case
+def out_folder_that_cannot_be_written(w):
+    blocker = pathlib.Path(w.folder, "file")
+    blocker.write_text("")
+    expect(w.run("run", *SHORT, "--out", "file/runs"), 3, err="--out", out="")
+    expect(w.run("run", *SHORT, "--out", "/proc/nowhere"), 3, err="--out",
+           out="")
+
+
+@case
+def out_folder_without_permission(w):
+    folder = pathlib.Path(w.folder, "closed")
+    folder.mkdir()
+    if os.geteuid() != 0:
+        folder.chmod(0o555)
+        expect(w.run("run", *SHORT, "--out", str(folder)), 3, err="--out",
+               out="")
+        return
+    runner = shutil.which("setpriv")
+    if runner is None:
+        raise Skip("root may write everywhere, and setpriv is not installed")
+    # 65534 may have no way to the command's folder; its copy is in reach.
+    os.chmod(w.folder, 0o755)
+    copy = pathlib.Path(w.folder, "switchyard")
+    shutil.copy(w.command, copy)
+    result = subprocess.run(
+        [runner, "--reuid=65534", "--regid=65534", "--clear-groups",
+         str(copy), "run", *SHORT, "--out", str(folder)], cwd=w.folder,
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60)
+    if "ermission denied" in result.stderr and result.returncode in (126, 127):
+        raise Skip("the case's folder is out of reach for another user")
+    expect(result, 3, err="--out", out="")
+    assert list(folder.iterdir()) == []
+
+
+@case
+def disk_full(w):
+    if os.geteuid() != 0:
+        raise Skip("only root may mount a small tmpfs")
+    disk = pathlib.Path(w.folder, "disk")
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o",
+                              "size=16k,nr_inodes=64", "tmpfs", str(disk)],
+                             stderr=subprocess.PIPE, text=True)
+    if mounted.returncode != 0:
+        raise Skip("no tmpfs: " + mounted.stderr.strip())
+    try:
+        result = w.run("run", "--duration", "10ms", "--workload", "null",
+                       "--jobs", "4", "--seed", "1,2,3", "--engine", "queue",
+                       "--out", str(disk))
+        expect(result, 3, err="--out")
+        left = [p for p in disk.glob("**/*") if p.is_file()]
+        assert left == [], f"left behind: {left}"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@case
+def file_size_limit_is_like_a_full_disk(w):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+    result = w.run("run", *SHORT, "--switcher", "ucontext,setjmp",
+                   preexec_fn=limit)
+    expect(result, 3, err="--out")
+    assert w.run_files("runs/**/*.jsonl*") == []
+
+
+@case
+def few_descriptors(w):
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    result = w.run("run", "--duration", "20ms", "--workload", "null", "--jobs",
+                   "500", "--switcher", "ucontext", "--engine",
+                   "queue,eventfd+epoll,pipe+select", "--no-reference",
+                   "--json", preexec_fn=limit)
+    assert result.returncode in (0, 1), result
+    records = {}
+    for line in result.stdout.splitlines():
+        record = json.loads(line)
+        records[record["engine"]["name"]
+                if isinstance(record["engine"], dict)
+                else record["engine"]] = record
+    assert len(records) == 3, sorted(records)
+    assert records["queue"]["status"] == "ok", records["queue"]
+    for name, record in records.items():
+        if name == "queue":
+            continue
+        assert record["status"] != "ok", name
+        assert re.search(r"descriptor|64", record["reason"]), record["reason"]
+
+
+@case
+def full_device_loses_nothing(w):
+    result = w.run("run", *SHORT, "ucontext+queue", "--no-reference",
+                   "--verify", "all", "--jobs", "64", "--device",
+                   "sim:servers=1,service=fixed:10us,queue=2", "--json")
+    expect(result, 0)
+    record = json.loads(result.stdout)
+    assert record["status"] == "ok", record
+
+
+def start(w, *words):
+    return subprocess.Popen([w.command, *words], cwd=w.folder, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def interrupt_when(w, number, process, line):
+    """Send the signal when progress shows the line."""
+    seen = ""
+    for text in process.stderr:
+        seen += text
+        if line in text:
+            time.sleep(0.3)
+            process.send_signal(number)
+            break
+    out, err = process.communicate(timeout=60)
+    return out, seen + err
+
+
+def check_interrupted(w, number):
+    process = start(w, "run", "--duration", "1s", "--workload", "null",
+                    "--jobs", "4", "--switcher", "ucontext,setjmp", "--engine",
+                    "queue,pipe")
+    out, err = interrupt_when(w, number, process, "[2/")
+    assert process.returncode == 130, f"exit {process.returncode}: {err}"
+    assert "interrupted" in err and "wrote runs/" in err, err
+    (file,) = w.run_files("runs/**/*.jsonl")
+    lines = records_of(file)
+    assert 3 <= len(lines) <= 4, lines
+    assert lines[-1]["interrupted"] is True, lines[-1]
+    assert lines[-1]["records"] == len(lines) - 2, lines[-1]
+    assert w.run_files("runs/**/*.tmp") == []
+    assert "not run" in out, out
+
+
+@case
+def interrupt_keeps_what_was_measured(w):
+    check_interrupted(w, signal.SIGINT)
+
+
+@case
+def terminate_keeps_what_was_measured(w):
+    check_interrupted(w, signal.SIGTERM)
+
+
+@case
+def interrupt_of_the_whole_group(w):
+    """As the terminal does it: the children get the signal too."""
+    process = subprocess.Popen(
+        [w.command, "run", "--duration", "2s", "--workload", "null", "--jobs",
+         "4", "ucontext+queue", "--json"], cwd=w.folder, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    time.sleep(1.0)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, f"exit {process.returncode}: {err}"
+    (file,) = w.run_files("runs/**/*.jsonl")
+    assert records_of(file)[-1]["interrupted"] is True
+    assert '"status": "failed"' not in out.replace('":"', '": "'), out
+
+
+@case
+def killed_run_leaves_nothing_that_looks_whole(w):
+    process = start(w, "run", "--duration", "5s", "--workload", "null",
+                    "--jobs", "4", "ucontext+queue")
+    interrupt_when(w, signal.SIGKILL, process, "[1/")
+    assert w.run_files("runs/**/*.jsonl") == []
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command")
+    parser.add_argument("--parts")
+    parser.add_argument("--abi-parts")
+    parser.add_argument("--schema")
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    world = World(args)
+    count = {"passed": 0, "failed": 0, "skipped": 0}
+    for function in CASES:
+        name = function.__name__
+        if args.only not in name:
+            continue
+        with tempfile.TemporaryDirectory(prefix="switchyard-cli-") as folder:
+            world.folder = folder
+            try:
+                function(world)
+                verdict, why = "passed", ""
+            except Skip as skip:
+                verdict, why = "skipped", f": {skip}"
+            except Exception as error:  # any other end is a failure
+                verdict = "failed"
+                why = f": {type(error).__name__}: {error}"
+        count[verdict] += 1
+        print(f"{name}: {verdict}{why}", flush=True)
+    print(", ".join(f"{n} {word}" for word, n in count.items()))
+    if count["failed"]:
+        return 1
+    return 77 if count["passed"] == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

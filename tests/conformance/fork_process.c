@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conformance.h"
+
+/* New jobs work: one finishes at once, one pauses and is woken. */
+static void use_runtime(struct sy_runtime *rt)
+{
+    int value = 21, steps = 0, result = -1;
+    struct sy_job_spec spec = {
+        .fn = sy_conformance_return, .arg = &value, .arg_bytes = sizeof(value)};
+    struct sy_job *job;
+
+    CHECK_EQ(sy_job_start(rt, &spec, &job, &result), SY_JOB_FINISHED);
+    CHECK_EQ(result, 21);
+    job = sy_conformance_paused(rt, sy_conformance_pause_once, &steps);
+    CHECK_EQ(sy_wake(sy_job_waker(job)), 0);
+    CHECK_EQ(sy_runtime_run(rt, SY_FOREVER), 1);
+    CHECK_EQ(sy_job_resume(&job, &result), SY_JOB_FINISHED);
+    CHECK_EQ(result, 2);
+}
+
+/* Skip where no child of a fork could start jobs. */
+#define NEEDS_FORK(t)                                                          \
+    do {                                                                       \
+        if (SY_TESTS_UNDER_TSAN && ((t)->sw->caps & SY_SW_SAME_THREAD) == 0)   \
+            SKIP(t, "ThreadSanitizer allows no new threads after a fork of "   \
+                    "several");                                                \
+    } while (0)
+
+static void start_and_close(struct sy_conformance *t, void *arg)
+{
+    (void)arg;
+    use_runtime(t->rt);
+    use_runtime(t->rt);
+    CHECK_EQ(sy_runtime_close(t->rt), 0);
+}
+
+CONFORMANCE(fork_before_the_first_job)
+{
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    NEEDS_FORK(t);
+    sy_conformance_fork(t, start_and_close, NULL);
+    use_runtime(t->rt);
+    sy_conformance_fork(t, start_and_close, NULL);
+    use_runtime(t->rt);
+}
+
+static void old_handles_are_refused(struct sy_conformance *t, void *arg)
+{
+    struct sy_job **jobs = arg, *job = jobs[0];
+    int result = -1, i;
+
+    for (i = 0; i < 2; i++) { /* before the runtime is used here, and after */
+        CHECK_EQ(sy_job_resume(&job, &result), -EXDEV);
+        CHECK(job == jobs[0]);
+        CHECK_EQ(sy_job_abandon(&job), -EXDEV);
+        CHECK_EQ(sy_job_cancel(job), -EXDEV);
+        CHECK_EQ(sy_runtime_run(t->rt, 0), 0);
+        use_runtime(t->rt);
+    }
+    CHECK_EQ(sy_runtime_close(t->rt), 0);
+}
+
+CONFORMANCE(fork_with_paused_jobs)
+{
+    struct sy_job *jobs[4];
+    int steps[4] = {0}, i, resumed = 0, result = -1;
+
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    NEEDS_FORK(t);
+    for (i = 0; i < 4; i++)
+        jobs[i] =
+            sy_conformance_paused(t->rt, sy_conformance_pause_once, &steps[i]);
+    CHECK_EQ(sy_wake(sy_job_waker(jobs[3])), 0); /* on its way at the fork */
+    sy_conformance_fork(t, old_handles_are_refused, (void *)jobs);
+    for (i = 0; i < 3; i++)
+        CHECK_EQ(sy_wake(sy_job_waker(jobs[i])), 0);
+    while (resumed < 4) {
+        int n = sy_runtime_run(t->rt, SY_FOREVER);
+
+        CHECK_GE(n, 1);
+        resumed += n;
+    }
+    for (i = 0; i < 4; i++) {
+        CHECK_EQ(steps[i], 2);
+        CHECK_EQ(sy_job_resume(&jobs[i], &result), SY_JOB_FINISHED);
+        CHECK_EQ(result, 2);
+    }
+    use_runtime(t->rt);
+}
+
+static void inside(struct sy_conformance *t, void *arg)
+{
+    (void)arg;
+    CHECK_EQ(sy_job_pause(), SY_NOT_PAUSED);
+    /* Otherwise the only thread that came along is not the runtime's. */
+    if ((t->sw->caps & SY_SW_SAME_THREAD) != 0)
+        use_runtime(t->rt);
+    CHECK_EQ(sy_job_pause(), SY_NOT_PAUSED);
+}
+
+static int fork_here(void *arg)
+{
+    sy_conformance_fork(arg, inside, NULL);
+    CHECK_EQ(sy_job_pause(), 0);
+    return 13;
+}
+
+CONFORMANCE(fork_inside_a_job)
+{
+    struct sy_job *job;
+    int result = -1;
+
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    job = sy_conformance_paused(t->rt, fork_here, t);
+    use_runtime(t->rt);
+    CHECK_EQ(sy_job_resume(&job, &result), SY_JOB_FINISHED);
+    CHECK_EQ(result, 13);
+}
