@@ -83,7 +83,8 @@ SY_API SY_MUST_CHECK int sy_device_open(struct sy_device **out,
                                         struct sy_clock *clock, char *why,
                                         size_t why_bytes);
 
-/* As sy_device_open(), for a device from outside this library. */
+/* As sy_device_open(), for a device from outside this library. Also returns
+   -EPROTO: built for another ABI, or a required hook is missing. */
 SY_API SY_MUST_CHECK int sy_device_open_ops(struct sy_device **out,
                                             const struct sy_device_ops *ops,
                                             const char *options,
@@ -185,7 +186,9 @@ struct sy_device_ops {
 
 /*
  * For devices only: an operation is complete. Sets status, the time and done,
- * announces it, and submits what waits in line. op must not be touched after.
+ * announces it, and submits what waits in line, which may call the submit hook:
+ * give the operation's room free first, and hold no lock that submit takes. op
+ * must not be touched after.
  *
  * @late_ns  how much later than it should have been, as the device knows it
  */
