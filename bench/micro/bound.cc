@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The measured loops with the job layer bound to one switcher: this file is
+ * compiled once for each, with -DSY_BIND_SWITCHER=its name, which makes start,
+ * pause and resume inline functions of the public headers.
+ */
+#include "job_layer.h"
+
+#ifndef SY_BIND_SWITCHER
+#error "compile with -DSY_BIND_SWITCHER=name"
+#endif
+
+#define PASTE_NAMES(a, b) a##b
+#define PASTE(a, b)       PASTE_NAMES(a, b)
+#define SPELL_NAME(a)     #a
+#define SPELL(a)          SPELL_NAME(a)
+
+namespace measured
+{
+void PASTE(add_bound_, SY_BIND_SWITCHER)(scenarios &out);
+}
+
+void measured::PASTE(add_bound_, SY_BIND_SWITCHER)(scenarios &out)
+{
+    const std::string candidate = SPELL(SY_BIND_SWITCHER) "-bound";
+    auto select = [] { job_layer::switcher = SPELL(SY_BIND_SWITCHER); };
+
+    add_pairs<job_layer>(out, "pair", candidate, select);
+    add_many<job_layer>(out, candidate, select,
+                        memory_available_bytes() / (6 * 1024));
+    add_lives<job_layer>(out, candidate, select, true);
+}

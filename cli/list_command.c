@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* switchyard list: what there is, and whether it works here. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "options.h"
+#include "parts.h"
+#include "table.h"
+
+struct list_options {
+    int json;
+    struct option_texts load;
+};
+
+static const struct option list_options[] = {
+    {.name = "json",
+     .help = "one JSON object instead of tables",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct list_options, json)},
+    {.name = "load",
+     .argument = "FILE.so",
+     .help = "also list the parts in this file; may be repeated",
+     .kind = OPTION_TEXTS,
+     .offset = offsetof(struct list_options, load)},
+    {.name = NULL},
+};
+
+/* One kind of part, in a form that needs no knowledge of it. */
+struct kind {
+    const char *title;
+    const char *key; /* in JSON */
+    const struct part *first;
+    size_t stride, count;
+};
+
+static const struct part *kind_part(const struct kind *kind, size_t i)
+{
+    return (const struct part *)((const char *)kind->first + i * kind->stride);
+}
+
+static void describe_kinds(const struct parts *parts, struct kind kinds[4])
+{
+    kinds[0] =
+        (struct kind){"Switchers", "switchers", &parts->switchers[0].part,
+                      sizeof(parts->switchers[0]), parts->switchers_count};
+    kinds[1] = (struct kind){"Engines", "engines", &parts->engines[0].part,
+                             sizeof(parts->engines[0]), parts->engines_count};
+    kinds[2] = (struct kind){"Devices", "devices", &parts->devices[0].part,
+                             sizeof(parts->devices[0]), parts->devices_count};
+    kinds[3] =
+        (struct kind){"Workloads", "workloads", &parts->workloads[0].part,
+                      sizeof(parts->workloads[0]), parts->workloads_count};
+}
+
+static int print_kind(const struct kind *kind)
+{
+    const struct table_column columns[] = {
+        {kind->title, "", 0},
+        {"works here", "", 0},
+        {"what it is", "", 0},
+        {"loaded from", "", 0},
+    };
+    struct table *table = table_new(columns, 4);
+    size_t i;
+
+    if (table == NULL)
+        return CLI_ENVIRONMENT;
+    for (i = 0; i < kind->count; i++) {
+        const struct part *part = kind_part(kind, i);
+
+        if (table_row(table) != 0) {
+            table_free(table);
+            return CLI_ENVIRONMENT;
+        }
+        table_cell(table, "%s", part->name);
+        table_cell(table, "%s", part->works ? "yes" : "no");
+        table_cell(table, "%s", part->summary);
+        table_cell(table, "%s", part->file != NULL ? part->file : "");
+    }
+    table_print(table, stdout);
+    table_free(table);
+    /* Below the table, because a reason may be long. */
+    for (i = 0; i < kind->count; i++)
+        if (!kind_part(kind, i)->works)
+            printf("%s does not work here: %s\n", kind_part(kind, i)->name,
+                   kind_part(kind, i)->why);
+    putchar('\n');
+    return CLI_OK;
+}
+
+/* A text from a foreign file need not be UTF-8, which JSON must be. */
+static json_t *json_text(const char *text)
+{
+    json_t *string = json_string(text);
+
+    return string != NULL ? string : json_string("(not UTF-8)");
+}
+
+static json_t *kind_to_json(const struct kind *kind)
+{
+    json_t *array = json_array();
+    size_t i;
+
+    for (i = 0; array != NULL && i < kind->count; i++) {
+        const struct part *part = kind_part(kind, i);
+
+        json_array_append_new(
+            array, json_pack("{s:o, s:o, s:b, s:o, s:o}", "name",
+                             json_text(part->name), "summary",
+                             json_text(part->summary), "works", part->works,
+                             "reason", json_text(part->why), "file",
+                             part->file != NULL ? json_text(part->file)
+                                                : json_null()));
+    }
+    return array;
+}
+
+static int print_json(const struct kind *kinds, size_t count)
+{
+    json_t *root = json_object();
+    char *text;
+    size_t i;
+
+    json_object_set_new(root, "schema", json_string("switchyard-list/1"));
+    for (i = 0; i < count; i++)
+        json_object_set_new(root, kinds[i].key, kind_to_json(&kinds[i]));
+    text = json_dumps(root, JSON_INDENT(2));
+    json_decref(root);
+    if (text == NULL) {
+        say("no memory");
+        return CLI_ENVIRONMENT;
+    }
+    puts(text);
+    free(text);
+    return CLI_OK;
+}
+
+static int run_list(const struct command *self, int argc, char **argv)
+{
+    static struct parts parts;
+    struct list_options options;
+    struct option_texts operands;
+    struct kind kinds[4];
+    size_t i;
+    int status;
+
+    memset(&options, 0, sizeof(options));
+    options_default(self->options, &options);
+    status = options_parse(self, argc, argv, &options, &operands);
+    if (status == -1)
+        status = parts_open(&parts, &options.load);
+    if (status != -1)
+        return status;
+    describe_kinds(&parts, kinds);
+    if (options.json)
+        return print_json(kinds, 4);
+    status = CLI_OK;
+    for (i = 0; status == CLI_OK && i < 4; i++)
+        status = print_kind(&kinds[i]);
+    if (status != CLI_OK)
+        say("no memory");
+    return status;
+}
+
+const struct command list_command = {
+    .name = "list",
+    .summary = "List switchers, engines, devices and workloads, and whether "
+               "they work here",
+    .operands = "",
+    .options = list_options,
+    .run = run_list,
+};

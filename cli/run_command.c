@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* switchyard run: measure the experiments of a plan, save and show them. */
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <switchyard/runtime.h>
+
+#include "../bench/load/run_file.h"
+#include "command.h"
+#include "options.h"
+#include "parts.h"
+#include "plan.h"
+#include "progress.h"
+#include "results.h"
+#include "suite.h"
+#include "verdict.h"
+
+static const char *const verify_choices[] = {"all", "sample", NULL};
+
+#define AT(member) .offset = offsetof(struct run_options, member)
+
+const struct option run_options_table[] = {
+    {.name = "switcher",
+     .argument = "GLOB,...",
+     .help = "which switchers; '!' in front takes out; default: all",
+     .kind = OPTION_TEXTS,
+     AT(switcher)},
+    {.name = "engine",
+     .argument = "GLOB,...",
+     .help = "which engines; 'pipe' means its variants too; default: all",
+     .kind = OPTION_TEXTS,
+     AT(engine)},
+    {.name = "workload",
+     .argument = "GLOB,...",
+     .help = "which workloads, one table each; 'aes-128-gcm@16K' gives a "
+             "size;\n                              default: the suite's, or "
+             "ecdsa-p256-sign",
+     .kind = OPTION_TEXTS,
+     AT(workload)},
+    {.name = "reference",
+     .argument = "GLOB,...",
+     .help = "which of software, blocking, callback, openssl; 'none'; "
+             "default: all",
+     .kind = OPTION_TEXTS,
+     AT(reference)},
+    {.name = "no-reference",
+     .help = "no reference rows",
+     .kind = OPTION_FLAG,
+     AT(no_reference)},
+    {.name = "jobs",
+     .argument = "N[,N...]",
+     .standard = "64",
+     .help = "jobs in flight",
+     .kind = OPTION_NUMBERS,
+     .min = 1,
+     .max = SY_JOBS_MAX,
+     AT(jobs)},
+    {.name = "sweep-of",
+     .argument = "GLOB,...",
+     .help = "combinations to measure at other numbers of jobs too",
+     .kind = OPTION_TEXTS,
+     AT(sweep_of)},
+    {.name = "sweep-jobs",
+     .argument = "N[,N...]",
+     .help = "those numbers",
+     .kind = OPTION_NUMBERS,
+     .min = 1,
+     .max = SY_JOBS_MAX,
+     AT(sweep_jobs)},
+    {.name = "device",
+     .argument = "SPEC",
+     .standard = "workers:1",
+     .help = "what executes offloaded steps; may be repeated",
+     .kind = OPTION_TEXTS,
+     AT(device)},
+    {.name = "duration",
+     .argument = "TIME",
+     .standard = "1s",
+     .help = "how long each experiment measures",
+     .kind = OPTION_DURATION,
+     .min = 10 * SY_NS_PER_MS,
+     .max = 3600 * SY_NS_PER_S,
+     AT(duration_ns)},
+    {.name = "seed",
+     .argument = "N[,N...]",
+     .standard = "1",
+     .help = "for inputs and order; each further one repeats everything",
+     .kind = OPTION_NUMBERS,
+     .max = INT64_MAX, /* JSON readers take no more */
+     AT(seed)},
+    {.name = "stack-bytes",
+     .argument = "BYTES",
+     .standard = "64K",
+     .help = "size of each job's stack",
+     .kind = OPTION_BYTES,
+     .min = SY_STACK_BYTES_MIN,
+     .max = SY_STACK_BYTES_MAX,
+     .whole_pages = 1,
+     AT(stack_bytes)},
+    {.name = "verify",
+     .argument = "WHICH",
+     .standard = "sample",
+     .help = "which results are verified",
+     .kind = OPTION_CHOICE,
+     .choices = verify_choices,
+     AT(verify)},
+    {.name = "suite",
+     .argument = "FILE",
+     .help = "take the above from a suite (a path, or quick, standard, "
+             "rigorous)\n                              where no option says "
+             "otherwise",
+     .kind = OPTION_TEXT,
+     AT(suite)},
+    {.name = "load",
+     .argument = "FILE.so",
+     .help = "use the parts in this file too; may be repeated",
+     .kind = OPTION_TEXTS,
+     AT(load)},
+    {.name = "out",
+     .argument = "DIR",
+     .standard = "runs",
+     .help = "folder for run files",
+     .kind = OPTION_TEXT,
+     AT(out)},
+    {.name = "json",
+     .help = "one JSON record per experiment instead of tables",
+     .kind = OPTION_FLAG,
+     AT(json)},
+    {.name = "dry-run",
+     .help = "print what would be measured, and how long it would take",
+     .kind = OPTION_FLAG,
+     AT(dry_run)},
+    {.name = NULL},
+};
+
+/* Of the process, because a signal handler has no argument of ours. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+static void catch_interrupts(void)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = on_interrupt;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    /* A reader that went away must not cost the run file. */
+    signal(SIGPIPE, SIG_IGN);
+    /* A file-size limit is answered as a full disk is. */
+    signal(SIGXFSZ, SIG_IGN);
+}
+
+/* One invocation. */
+struct session {
+    struct run_options options;
+    struct option_texts operands;
+    struct suite suite;
+    struct parts parts;
+    struct plan plan;
+    int has_suite;
+    int argc;
+    char **argv;
+};
+
+/* ---- understanding what is wanted ---------------------------------------
+ */
+
+/* Defaults, then the suite, then the command line. */
+static int read_options(struct session *s, const struct command *self)
+{
+    struct run_options *o = &s->options;
+    const char *suite;
+    int status;
+
+    options_default(self->options, o);
+    status = options_parse(self, s->argc, s->argv, o, &s->operands);
+    if (status != -1 || o->suite == NULL)
+        return status;
+
+    /* The command line goes last, so it is read again on top of the suite. */
+    suite = o->suite;
+    memset(o, 0, sizeof(*o));
+    options_default(self->options, o);
+    s->has_suite = 1;
+    status = suite_open(&s->suite, suite, o);
+    if (status != -1)
+        return status;
+    return options_parse(self, s->argc, s->argv, o, &s->operands);
+}
+
+static int check_options(struct session *s)
+{
+    struct run_options *o = &s->options;
+
+    if ((o->sweep_of.count == 0) != (o->sweep_jobs.count == 0)) {
+        say("--sweep-of and --sweep-jobs go together");
+        return CLI_USAGE;
+    }
+    if (!s->has_suite && o->workload.count == 0)
+        o->workload =
+            (struct option_texts){.item = {"ecdsa-p256-sign"}, .count = 1};
+    return -1;
+}
+
+/* ---- the plan ----------------------------------------------------------- */
+
+static void print_plan(const struct session *s)
+{
+    const struct plan *plan = &s->plan;
+    uint64_t total_ns = 0;
+    char name[128], mix[256], duration[32];
+    size_t i;
+
+    for (i = 0; i < plan->count; i++) {
+        const struct plan_entry *entry = &plan->entries[plan->order[i]];
+
+        total_ns += plan_entry_ns(entry);
+        printf(
+            "%3zu. %-26s %s on %s, %u in flight, %s, seed %" PRIu64 "\n", i + 1,
+            sy_experiment_name(&entry->exp, name, sizeof(name)),
+            sy_experiment_mix(&entry->exp, mix, sizeof(mix)),
+            entry->exp.device_spec, entry->exp.jobs,
+            format_duration(duration, sizeof(duration), entry->exp.duration_ns),
+            entry->seed);
+    }
+    printf("%zu experiments, about %.0f s\n", plan->count,
+           (double)total_ns / (double)SY_NS_PER_S);
+}
+
+/* ---- measuring ---------------------------------------------------------- */
+
+static int print_record(const struct plan_entry *entry)
+{
+    char *line = sy_run_file_record(&entry->exp, entry->outcome);
+
+    if (line == NULL)
+        return -ENOMEM;
+    fputs(line, stdout);
+    if (line[0] == '\0' || line[strlen(line) - 1] != '\n')
+        putchar('\n');
+    fflush(stdout);
+    free(line);
+    return 0;
+}
+
+/* Measure one, and write it down. Returns -1 or an exit code. */
+static int measure_entry(struct session *s, struct plan_entry *entry,
+                         struct sy_run_file *file)
+{
+    char why[SY_OUTCOME_TEXT_BYTES] = "";
+
+    entry->outcome = calloc(1, sizeof(*entry->outcome));
+    if (entry->outcome == NULL) {
+        say("no memory");
+        return CLI_ENVIRONMENT;
+    }
+    entry->exp.interrupted = &interrupted;
+    if (sy_experiment_run(&entry->exp, entry->outcome) != 0) {
+        say("%s", entry->outcome->reason);
+        return CLI_ENVIRONMENT;
+    }
+    if (sy_run_file_add(file, &entry->exp, entry->outcome, why, sizeof(why)) !=
+        0) {
+        say("--out: cannot write the run file: %s", why);
+        return CLI_ENVIRONMENT;
+    }
+    if (s->options.json && print_record(entry) != 0) {
+        say("no memory");
+        return CLI_ENVIRONMENT;
+    }
+    return -1;
+}
+
+static int measure_all(struct session *s, struct sy_run_file *file)
+{
+    struct progress progress;
+    size_t i;
+    int status = -1;
+
+    progress_begin(&progress, &s->plan);
+    for (i = 0; i < s->plan.count && !interrupted && status == -1; i++) {
+        struct plan_entry *entry = &s->plan.entries[s->plan.order[i]];
+
+        progress_show(&progress, entry);
+        status = measure_entry(s, entry, file);
+        if (status == -1)
+            progress_done(&progress, entry);
+    }
+    progress_end(&progress);
+    return status;
+}
+
+/* ---- afterwards --------------------------------------------------------- */
+
+/* Print a word so that a shell reads it as it is. */
+static void print_quoted(const char *word, FILE *to)
+{
+    if (word[0] != '\0' &&
+        strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                     "0123456789_-+=.,/:@%") == strlen(word)) {
+        fputs(word, to);
+        return;
+    }
+    fputc('\'', to);
+    for (; *word != '\0'; word++) {
+        if (*word == '\'')
+            fputs("'\\''", to);
+        else
+            fputc(*word, to);
+    }
+    fputc('\'', to);
+}
+
+static void say_how_to_repeat(const struct session *s)
+{
+    int i;
+
+    say_over_end();
+    fputs("switchyard: to repeat it: switchyard run", stderr);
+    for (i = 0; i < s->argc; i++) {
+        fputc(' ', stderr);
+        print_quoted(s->argv[i], stderr);
+    }
+    fputc('\n', stderr);
+}
+
+/* What the results amount to, as an exit code. */
+static int judge(const struct results *results)
+{
+    size_t i, figures = 0;
+
+    for (i = 0; i < results->count; i++) {
+        if (results->all[i].status == RESULT_FAILED)
+            return CLI_VERDICT;
+        figures += result_has_figures(&results->all[i]) != 0;
+    }
+    if (figures == 0) {
+        say("no experiment gave figures");
+        return CLI_INCOMPLETE;
+    }
+    return CLI_OK;
+}
+
+static int show_results(struct session *s)
+{
+    struct results results;
+    int status;
+
+    if (results_make(&results, &s->plan) != 0) {
+        say("no memory");
+        return CLI_ENVIRONMENT;
+    }
+    if (!s->options.json && verdict_print(&results, stdout) != 0)
+        say("no memory for the table; the run file has everything");
+    fflush(stdout);
+    status = judge(&results);
+    results_free(&results);
+    return status;
+}
+
+/* What to type again; not argv[0], which may name somebody's folders. */
+static char **full_arguments(const struct session *s)
+{
+    static char command[] = "switchyard", subcommand[] = "run";
+    char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
+    int i;
+
+    if (argv == NULL)
+        return NULL;
+    argv[0] = command;
+    argv[1] = subcommand;
+    for (i = 0; i < s->argc; i++)
+        argv[i + 2] = s->argv[i];
+    return argv;
+}
+
+static int create_file(const struct session *s, struct sy_run_file **file)
+{
+    char **argv = full_arguments(s);
+    struct sy_run_info info = {
+        .suite = s->has_suite ? s->suite.name : "",
+        .suite_sha256 = s->has_suite ? s->suite.sha256 : "",
+        .seed = s->options.seed.item[0],
+        .argc = s->argc + 2,
+        .argv = argv,
+    };
+    char why[SY_RUN_PATH_BYTES + 256] = "";
+    int err;
+
+    if (argv == NULL) {
+        say("no memory");
+        return CLI_ENVIRONMENT;
+    }
+    err = sy_run_file_create(file, s->options.out, &info, why, sizeof(why));
+    free(argv);
+    if (err != 0) {
+        say("--out: %s", why);
+        return CLI_ENVIRONMENT;
+    }
+    return -1;
+}
+
+static int measure_and_show(struct session *s)
+{
+    struct sy_run_file *file;
+    char why[SY_RUN_PATH_BYTES + 256] = "", path[SY_RUN_PATH_BYTES];
+    int status;
+
+    status = create_file(s, &file);
+    if (status != -1)
+        return status;
+    catch_interrupts();
+    status = measure_all(s, file);
+    if (status != -1) {
+        sy_run_file_discard(&file);
+        return status;
+    }
+    if (sy_run_file_finish(&file, interrupted != 0, path, why, sizeof(why)) !=
+        0) {
+        say("--out: cannot write the run file: %s", why);
+        path[0] = '\0';
+        status = CLI_ENVIRONMENT;
+    }
+    /* Without a file the figures are still worth showing. */
+    if (status == -1)
+        status = show_results(s);
+    else
+        show_results(s);
+    if (interrupted)
+        say("interrupted: what was measured until then is saved");
+    if (path[0] != '\0')
+        say("wrote %s", path);
+    say_how_to_repeat(s);
+    return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
+}
+
+static int run_session(struct session *s, const struct command *self)
+{
+    int status;
+
+    status = read_options(s, self);
+    if (status == -1)
+        status = check_options(s);
+    if (status == -1)
+        status = parts_open(&s->parts, &s->options.load);
+    if (status == -1)
+        status =
+            plan_make(&s->plan, &s->options, s->has_suite ? &s->suite : NULL,
+                      &s->parts, &s->operands);
+    if (status != -1)
+        return status;
+    if (s->options.dry_run) {
+        print_plan(s);
+        return CLI_OK;
+    }
+    return measure_and_show(s);
+}
+
+static int run_run(const struct command *self, int argc, char **argv)
+{
+    struct session *s = calloc(1, sizeof(*s));
+    int status;
+
+    if (s == NULL) {
+        say("no memory");
+        return CLI_ENVIRONMENT;
+    }
+    s->argc = argc;
+    s->argv = argv;
+    status = run_session(s, self);
+    plan_free(&s->plan);
+    suite_free(&s->suite);
+    free(s);
+    return status;
+}
+
+const struct command run_command = {
+    .name = "run",
+    .summary = "Measure combinations of switchers and engines on a workload",
+    .operands = "[SWITCHER+ENGINE-GLOB...]",
+    .options = run_options_table,
+    .notes =
+        "Operands choose combinations by name, as in\n"
+        "  switchyard run asm+queue 'setjmp+*' '!*+poll'\n"
+        "and --switcher and --engine narrow that down.\n"
+        "Devices: 'switchyard list' shows them; for example workers:2, or\n"
+        "  sim:servers=4,service=lognormal:50us:0.3,queue=64\n",
+    .run = run_run,
+};
