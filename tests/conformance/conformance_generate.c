@@ -34,7 +34,7 @@ int main(int argc, char **argv)
         return 1;
     }
     fprintf(out.file, "/* Written by conformance_generate. */\n"
-                      "#include \"conformance_case.h\"\n\n");
+                      "#include \"tests/conformance/conformance_case.h\"\n\n");
     sy_conformance_each(write_case, &out);
     if (ferror(out.file) != 0 || fclose(out.file) != 0) {
         perror(argv[1]);
