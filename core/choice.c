@@ -270,7 +270,20 @@ static void explain(const char *kind, const char *name, const char *variant,
             err != 0 ? ": refused: " : "", err != 0 ? why : "");
 }
 
-int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg)
+/* What remains of a wish in a program that is bound to one switcher. */
+static int bind(struct wish *sw, const char *bound, char *why)
+{
+    if (sw->name != NULL && strcmp(sw->name, bound) != 0 &&
+        strcmp(sw->source, "environment") != 0) {
+        snprintf(why, WHY_BYTES, "the program is bound to %s", bound);
+        return -ENOTSUP;
+    }
+    *sw = (struct wish){bound, "binding"};
+    return 0;
+}
+
+int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg,
+               const char *bound)
 {
     bool use_env = (cfg->flags & SY_RT_NO_ENVIRONMENT) == 0;
     struct wish sw, engine;
@@ -284,8 +297,13 @@ int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg)
     engine = wish_for(locked.engine, cfg->engine, environment.engine, use_env);
     pthread_mutex_unlock(&lock_mutex);
 
-    if (cfg->switcher_ops != NULL && strcmp(sw.source, "lock") != 0) {
+    if (cfg->switcher_ops != NULL && strcmp(sw.source, "lock") != 0)
         sw = (struct wish){cfg->switcher_ops->name, "config"};
+    if (bound != NULL) {
+        err = bind(&sw, bound, why);
+        if (err == 0)
+            err = choose_switcher(out, sw, why);
+    } else if (cfg->switcher_ops != NULL && strcmp(sw.source, "lock") != 0) {
         err = use_switcher_ops(out, cfg, why);
     } else {
         err = choose_switcher(out, sw, why);

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <switchyard/bind/layout.h>
 #include <switchyard/engine.h>
 #include <switchyard/stats.h>
 #include <switchyard/switcher.h>
@@ -47,75 +48,26 @@ enum {
 
 enum slot_state {
     SLOT_UNUSED = 0, /* free, and no job has had it yet */
-    SLOT_FREE,
-    SLOT_LIVE,        /* running, an ancestor, or simply paused */
+    SLOT_FREE = SY_BIND_SLOT_FREE,
+    SLOT_LIVE = SY_BIND_SLOT_LIVE, /* running, an ancestor, or simply paused */
     SLOT_HELD,        /* paused, and more than a switch resumes it */
     SLOT_FINISHED,    /* by sy_runtime_run(); the result is not collected */
     SLOT_QUARANTINED, /* ended, operations still pinned */
 };
 
 /* sy_job.word: the generation, and these. */
-#define WORD_PERMIT UINT64_C(1) /* woken since it last resumed */
+#define WORD_PERMIT SY_BIND_PERMIT
 #define WORD_QUEUED UINT64_C(2) /* handed to the engine, not yet collected */
 #define WORD_SHIFT  2
 
-struct sy__thread;
-struct sy__defer;
-
-#if SY_ASAN || SY_TSAN
-struct sy__fiber {
-    void *fake_stack;
-    const void *bottom;
-    size_t bytes;
-    void *tsan;
+/* Where jobs take the careful way into and out of a pause: sy_job.in_gate. */
+enum {
+    IN_WAIT = 1 << 0, /* a wait context, whose window of changes ends */
 };
+
+#if !SY_ASAN && !SY_TSAN
+_Static_assert(sizeof(struct sy_job) == 256, "a slot is four cache lines");
 #endif
-
-struct sy_job {
-    /* Line 0: the switcher's context, when it is small enough. */
-    _Alignas(SY_CACHE_LINE) unsigned char ctx_inline[SY_CACHE_LINE];
-
-    /* Line 1: what every switch reads and writes. */
-    struct sy__thread *resumable_by; /* its thread, while simply paused */
-    struct sy_job *resumer;          /* a job, or a root */
-    void *ctx;
-    struct sy_runtime *rt;
-    struct sy_job **out_job;
-    int *out_result;
-    struct sy_wait *wait;
-    int saved_errno; /* while something else runs */
-    uint16_t gate;
-    uint16_t end_gate;
-
-    /* Line 2: what wakers touch. */
-    _Atomic uint64_t word;
-    _Atomic uint32_t pins_released; /* by any thread */
-    uint32_t pins_taken;            /* by the owner */
-    const struct sy_engine_ops *engine;
-    void *engine_state;
-    struct sy_engine_slot eslot;
-
-    /* Line 3: once per job. */
-    void *user;
-    sy_job_done_fn done;
-    struct sy__defer *defers;
-    struct sy_job *link; /* in a free list or in quarantine */
-    struct sy_job *ready_next;
-    void *arg_area;  /* the end of the usable stack; arguments follow it */
-    void *stack_top; /* the same, or NULL without SY_SW_OWN_STACK */
-    void *stack_low;
-    int result;
-    uint16_t block_count;
-    uint8_t state; /* enum slot_state */
-    bool in_ready;
-
-    /* Only where fn cannot be called straight by the switcher. */
-    sy_job_fn fn;
-    void *arg;
-#if SY_ASAN || SY_TSAN
-    struct sy__fiber fiber;
-#endif
-};
 
 /* Take n slots, linked through link; NULL when there is no memory. */
 struct sy_job *sy__slots_take(uint32_t n);
@@ -190,20 +142,33 @@ int sy__stacks_carve(struct sy__stacks *stacks, uint32_t wanted,
 void sy__stacks_uncarve(struct sy__stacks *stacks);
 /* Unmap everything. Nobody is on any of these stacks. */
 void sy__stacks_destroy(struct sy__stacks *stacks);
+/* The lowest usable byte of the stack that ends at arg_area. */
+void *sy__stack_low_of(const struct sy__stacks *stacks, void *arg_area);
 /* Overwrite with zeros what has been used of a stack that nobody is on. */
 void sy__stack_wipe(void *low, void *arg_area);
 
 /* ---- threads ----------------------------------------------------------- */
 
 struct sy__thread {
-    struct sy_job *current; /* never NULL: a job, a root, or &nobody */
-    int *errno_addr;        /* constant for the life of the thread */
+    struct sy_thread head;
     struct sy_runtime *runtimes;
     struct sy_job nobody; /* current while the thread has no runtime's root */
 };
 
-/* Never NULL: a shared empty one in threads that never opened a runtime. */
-extern _Thread_local struct sy__thread *sy__self SY_TLS_INITIAL_EXEC;
+/* The calling thread's state. Never NULL: a shared empty one in threads that
+   never opened a runtime. */
+extern SY_API _Thread_local struct sy_thread *sy_bind_self SY_TLS_INITIAL_EXEC;
+
+static inline struct sy__thread *sy__self(void)
+{
+    return (struct sy__thread *)(void *)sy_bind_self;
+}
+
+/* For programs that are bound: see bind/bound.h, which is not included here
+   because it would rename what we define. */
+SY_API int sy_bind_runtime_open(struct sy_runtime **out,
+                                const struct sy_runtime_config *cfg,
+                                uint32_t layout, const char *switcher);
 
 /* Make the calling thread's state if it has none. 0 or -ENOMEM. */
 int sy__thread_join(void);
@@ -213,19 +178,10 @@ int sy__thread_join(void);
 #define COLLECT_MAX 256 /* slots taken from the engine at once */
 
 struct sy_runtime {
-    struct sy__thread *thread; /* whose it is; stale after a fork */
+    struct sy_bind_runtime hot;
+    struct sy_thread *thread; /* whose it is; stale after a fork */
     const struct sy_switcher_ops *sw;
-    struct sy_job *free; /* last in, first out */
-    /* Its thread, if a start needs nothing but a switch to fn; else NULL. */
-    struct sy__thread *starts_quickly;
-    int (*start)(void *from, void *to, void *stack_top, sy_switcher_fn fn,
-                 void *arg);                      /* sw->start */
-    int (*swap)(void *from, void *to, int value); /* sw->swap */
-    uint64_t started;
-    uint64_t ended; /* slots given up by a job */
-    uint64_t resumes;
     uint32_t flags;
-    uint16_t first_gate; /* of every job: GATE_NO_PAUSE, GATE_WIPE or none */
     bool adopts; /* fn runs on another thread, or sanitizers must see it */
 
     struct sy_job *ready_head;  /* collected, not yet resumed; first in, */
@@ -288,6 +244,20 @@ void sy__ring_if_left(struct sy_runtime *rt);
 /* End the generation of a slot: no waker of it has an effect from now on. */
 void sy__end_generation(struct sy_job *slot);
 
+/* Do jobs run on the pool's stacks, and on the runtime's thread? */
+static inline bool sy__has_own_stack(const struct sy_runtime *rt)
+{
+    const uint32_t both = SY_SW_OWN_STACK | SY_SW_SAME_THREAD;
+
+    return (rt->sw->caps & both) == both;
+}
+
+/* The lowest usable byte of a slot's stack. */
+static inline void *sy__stack_low(const struct sy_job *job)
+{
+    return sy__stack_low_of(&job->rt->stacks, job->arg_area);
+}
+
 static inline bool sy__is_paused(const struct sy_job *job)
 {
     return job->resumable_by != NULL || job->state == SLOT_HELD;
@@ -315,7 +285,9 @@ struct sy__choice {
     const char *reason; /* the weakest source that decided one of them */
 };
 
-/* Which parts a new runtime gets. 0 or an error of sy_runtime_open(). */
-int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg);
+/* Which parts a new runtime gets; bound: the only switcher that may be, or
+   NULL. 0 or an error of sy_runtime_open(). */
+int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg,
+               const char *bound);
 
 #endif

@@ -18,8 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct sy__defer {
-    struct sy__defer *next; /* older */
+struct sy_defer {
+    struct sy_defer *next; /* older */
     void (*fn)(void *arg);
     void *arg;
     size_t bytes; /* of arguments that lie behind this struct */
@@ -32,7 +32,7 @@ SY_NO_TSAN SY_NOINLINE static int leave_for(struct sy_job *from,
                                             struct sy_job *to, int value)
 {
     sy__fiber_leave(from, to, false);
-    return to->rt->swap(from->ctx, to->ctx, value);
+    return to->rt->hot.swap(from->ctx, to->ctx, value);
 }
 
 static int switch_to(struct sy_job *from, struct sy_job *to, int value)
@@ -46,7 +46,7 @@ SY_NO_TSAN SY_NOINLINE static int
 leave_for_new(struct sy_job *from, struct sy_job *to, sy_job_fn fn, void *arg)
 {
     sy__fiber_leave(from, to, false);
-    return to->rt->start(from->ctx, to->ctx, to->stack_top, fn, arg);
+    return to->rt->hot.start(from->ctx, to->ctx, to->arg_area, fn, arg);
 }
 
 static int switch_to_new(struct sy_job *from, struct sy_job *to, sy_job_fn fn,
@@ -60,18 +60,18 @@ static int switch_to_new(struct sy_job *from, struct sy_job *to, sy_job_fn fn,
 #else
 static inline int switch_to(struct sy_job *from, struct sy_job *to, int value)
 {
-    return to->rt->swap(from->ctx, to->ctx, value);
+    return to->rt->hot.swap(from->ctx, to->ctx, value);
 }
 
 static inline int switch_to_new(struct sy_job *from, struct sy_job *to,
                                 sy_job_fn fn, void *arg)
 {
-    return to->rt->start(from->ctx, to->ctx, to->stack_top, fn, arg);
+    return to->rt->hot.start(from->ctx, to->ctx, to->arg_area, fn, arg);
 }
 #endif
 
 /* Leave errno as the side that continues knew it. */
-static inline void change_errno(const struct sy__thread *self,
+static inline void change_errno(const struct sy_thread *self,
                                 struct sy_job *from, const struct sy_job *to)
 {
     from->saved_errno = *self->errno_addr;
@@ -79,7 +79,7 @@ static inline void change_errno(const struct sy__thread *self,
 }
 
 /* Continue a job that is paused; value is what its pause returns. */
-static inline int enter(struct sy__thread *self, struct sy_job *from,
+static inline int enter(struct sy_thread *self, struct sy_job *from,
                         struct sy_job *job, struct sy_job **out_job,
                         int *out_result, int value)
 {
@@ -89,12 +89,12 @@ static inline int enter(struct sy__thread *self, struct sy_job *from,
     job->out_result = out_result != NULL ? out_result : &job->result;
     change_errno(self, from, job);
     self->current = job;
-    job->rt->resumes++;
+    job->rt->hot.resumes++;
     return switch_to(from, job, value);
 }
 
 /* Pause: back to whoever resumed the job last. */
-static inline int leave(struct sy__thread *self, struct sy_job *job)
+static inline int leave(struct sy_thread *self, struct sy_job *job)
 {
     struct sy_job *to = job->resumer;
 
@@ -117,7 +117,9 @@ static void stand_in_init(struct stand_in *in, struct sy_runtime *rt)
     memset(in, 0, sizeof(*in));
     in->root.gate = GATE_ROOT;
     in->root.rt = rt;
-    in->root.ctx = in->ctx;
+    in->root.form = rt->root->form;
+    in->root.ctx =
+        rt->root->ctx == rt->root->ctx_inline ? in->root.ctx_inline : in->ctx;
 }
 
 bool sy__clear_permit(struct sy_job *slot)
@@ -148,7 +150,7 @@ static void wipe_left_stacks(struct sy_runtime *rt)
 
 /* Who resumes, when a job of rt is to run: a job of rt, or its root. NULL: a
    job of another runtime. */
-static struct sy_job *resumer_for(const struct sy__thread *self,
+static struct sy_job *resumer_for(const struct sy_thread *self,
                                   struct sy_runtime *rt)
 {
     struct sy_job *from = self->current;
@@ -162,7 +164,7 @@ static struct sy_job *resumer_for(const struct sy__thread *self,
 static int enter_carefully(struct sy_job *job, struct sy_job **out_job,
                            int *out_result)
 {
-    struct sy__thread *self = sy__self;
+    struct sy_thread *self = sy_bind_self;
     struct sy_runtime *rt = job->rt;
     struct sy_job *from = resumer_for(self, rt), *caller;
     struct stand_in in;
@@ -193,7 +195,7 @@ static int enter_carefully(struct sy_job *job, struct sy_job **out_job,
 
 static void run_defers(struct sy_job *job)
 {
-    struct sy__defer *defer;
+    struct sy_defer *defer;
 
     while (job->defers != NULL) {
         defer = job->defers;
@@ -217,6 +219,7 @@ static void let_go(struct sy_job *job)
     if (job->wait != NULL) {
         sy__wait_detach(job->wait);
         job->wait = NULL;
+        job->in_gate = 0;
     }
     if ((job->end_gate & END_WAKER) != 0)
         sy__end_generation(job);
@@ -242,7 +245,7 @@ static void give_up_slot(struct sy_job *job, int result)
 }
 
 /* Hand over result and control. Returns the context to continue. */
-SY_NO_TSAN static inline void *finish(struct sy__thread *self,
+SY_NO_TSAN static inline void *finish(struct sy_thread *self,
                                       struct sy_job *job, int result)
 {
     struct sy_job *to = job->resumer;
@@ -261,34 +264,42 @@ SY_NO_TSAN SY_NOINLINE static void *finish_carefully(struct sy_job *job,
                                                      int result)
 {
     give_up_slot(job, result);
-    return finish(sy__self, job, result);
+    return finish(sy_bind_self, job, result);
 }
 
 SY_NO_TSAN void *sy_switcher_finished(int result)
 {
-    struct sy__thread *self = sy__self;
+    struct sy_thread *self = sy_bind_self;
     struct sy_job *job = self->current;
     struct sy_runtime *rt = job->rt;
 
     if (SY_UNLIKELY(job->end_gate != 0))
         return finish_carefully(job, result);
     job->state = SLOT_FREE;
-    job->link = rt->free;
-    rt->free = job;
-    rt->ended++;
+    job->link = rt->hot.free;
+    rt->hot.free = job;
+    rt->hot.ended++;
     return finish(self, job, result);
 }
 
-/* Where a job begins, if fn cannot be called straight by the switcher. */
+/* What a job begins with, if fn cannot be called straight by the switcher. It
+   lies on the stack of who starts the job, who waits there until it pauses. */
+struct first_entry {
+    struct sy_job *job;
+    sy_job_fn fn;
+    void *arg;
+};
+
 static int job_entry(void *arg)
 {
-    struct sy_job *job = arg;
+    struct first_entry entry = *(const struct first_entry *)arg;
 
-    sy__self = job->rt->thread; /* this may be a thread of the job's own */
+    /* This may be a thread of the job's own. */
+    sy_bind_self = entry.job->rt->thread;
 #if SY_FIBERS
-    sy__fiber_arrived(job, true);
+    sy__fiber_arrived(entry.job, true);
 #endif
-    return job->fn(job->arg);
+    return entry.fn(entry.arg);
 }
 
 /* ---- starting ---------------------------------------------------------- */
@@ -296,18 +307,18 @@ static int job_entry(void *arg)
 /* Copy arguments that do not fit the job's own place; freed when it ends. */
 static void *copy_to_heap(struct sy_job *job, const struct sy_job_spec *spec)
 {
-    struct sy__defer *defer = malloc(sizeof(*defer) + spec->arg_bytes);
+    struct sy_defer *defer = malloc(sizeof(*defer) + spec->arg_bytes);
 
     if (defer == NULL)
         return NULL;
-    *defer = (struct sy__defer){.bytes = spec->arg_bytes};
+    *defer = (struct sy_defer){.bytes = spec->arg_bytes};
     memcpy(defer + 1, spec->arg, spec->arg_bytes);
     job->defers = defer;
     job->end_gate |= END_DEFERS;
     return defer + 1;
 }
 
-_Static_assert(sizeof(struct sy__defer) % 16 == 0, "arguments are aligned");
+_Static_assert(sizeof(struct sy_defer) % 16 == 0, "arguments are aligned");
 
 static int check_spec(const struct sy_job_spec *spec, struct sy_job **job)
 {
@@ -326,7 +337,7 @@ static int equip(struct sy_job *job, const struct sy_job_spec *spec, void **arg)
 {
     int err;
 
-    job->gate = job->rt->first_gate;
+    job->gate = job->rt->hot.first_gate;
     job->end_gate = (job->gate & GATE_WIPE) != 0 ? END_WIPE : 0;
     *arg = (void *)(uintptr_t)spec->arg; /* the caller's: not for us to write */
     if (spec->arg_bytes > SY_JOB_ARG_INLINE_BYTES) {
@@ -344,21 +355,22 @@ static int equip(struct sy_job *job, const struct sy_job_spec *spec, void **arg)
         }
         job->wait = spec->wait;
         job->end_gate |= END_WAIT;
+        job->in_gate |= IN_WAIT;
     }
     return 0;
 }
 
 /* Take the slot that is first in line, and enter it for the first time. */
-static inline int enter_new(struct sy__thread *self, struct sy_job *from,
+static inline int enter_new(struct sy_thread *self, struct sy_job *from,
                             const struct sy_job_spec *spec,
                             struct sy_job **out_job, int *out_result,
                             sy_job_fn fn, void *arg)
 {
     struct sy_runtime *rt = from->rt;
-    struct sy_job *job = rt->free;
+    struct sy_job *job = rt->hot.free;
 
-    rt->free = job->link;
-    rt->started++;
+    rt->hot.free = job->link;
+    rt->hot.started++;
     *out_job = job;
     job->out_job = out_job;
     job->out_result = out_result != NULL ? out_result : &job->result;
@@ -377,6 +389,7 @@ SY_NOINLINE static int start_carefully(struct sy_runtime *rt,
                                        struct sy_job **out_job, int *result)
 {
     struct sy_job *from, *caller;
+    struct first_entry first;
     struct stand_in in;
     sy_job_fn fn;
     void *arg;
@@ -385,26 +398,25 @@ SY_NOINLINE static int start_carefully(struct sy_runtime *rt,
     err = check_spec(spec, out_job);
     if (err == 0)
         err = sy__runtime_own(rt);
-    if (err == 0 && rt->free == NULL)
+    if (err == 0 && rt->hot.free == NULL)
         err = sy__runtime_grow(rt);
     if (err == 0)
-        err = equip(rt->free, spec, &arg);
+        err = equip(rt->hot.free, spec, &arg);
     if (err != 0)
         return err;
     fn = spec->fn;
     if (rt->adopts) {
-        rt->free->fn = fn;
-        rt->free->arg = arg;
+        first = (struct first_entry){rt->hot.free, fn, arg};
         fn = job_entry;
-        arg = rt->free;
+        arg = &first;
     }
-    from = resumer_for(sy__self, rt);
+    from = resumer_for(sy_bind_self, rt);
     if (from != NULL) {
-        err = enter_new(sy__self, from, spec, out_job, result, fn, arg);
+        err = enter_new(sy_bind_self, from, spec, out_job, result, fn, arg);
     } else {
-        caller = sy__self->current;
+        caller = sy_bind_self->current;
         stand_in_init(&in, rt);
-        err = enter_new(sy__self, &in.root, spec, out_job, result, fn, arg);
+        err = enter_new(sy_bind_self, &in.root, spec, out_job, result, fn, arg);
         rt->thread->current = caller;
     }
     wipe_left_stacks(rt);
@@ -437,14 +449,14 @@ static inline void copy_arg(unsigned char *to, const unsigned char *from,
 int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
                  struct sy_job **out_job, int *result)
 {
-    struct sy__thread *self = sy__self;
+    struct sy_thread *self = sy_bind_self;
     struct sy_job *job, *from = self->current;
     void *arg;
 
-    if (SY_UNLIKELY(from->rt != rt || rt->starts_quickly != self ||
+    if (SY_UNLIKELY(from->rt != rt || rt->hot.starts_quickly != self ||
                     out_job == NULL || spec == NULL))
         return start_carefully(rt, spec, out_job, result);
-    job = rt->free;
+    job = rt->hot.free;
     if (SY_UNLIKELY(job == NULL || spec->fn == NULL || spec->wait != NULL ||
                     spec->arg_bytes > SY_JOB_ARG_INLINE_BYTES))
         return start_carefully(rt, spec, out_job, result);
@@ -455,7 +467,7 @@ int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
         copy_arg(job->arg_area, arg, spec->arg_bytes);
         arg = job->arg_area;
     }
-    job->gate = rt->first_gate;
+    job->gate = rt->hot.first_gate;
     job->end_gate = 0;
     return enter_new(self, from, spec, out_job, result, spec->fn, arg);
 }
@@ -465,7 +477,7 @@ int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
 /* Every pause that one switch does not settle. */
 SY_NOINLINE static int pause_carefully(struct sy_job *job)
 {
-    struct sy__thread *self = sy__self;
+    struct sy_thread *self = sy_bind_self;
 
     if ((job->gate &
          (GATE_ROOT | GATE_NO_PAUSE | GATE_FORKED | GATE_BLOCKED)) != 0)
@@ -490,7 +502,7 @@ SY_NOINLINE static int pause_carefully(struct sy_job *job)
 
 int sy_job_pause(void)
 {
-    struct sy__thread *self = sy__self;
+    struct sy_thread *self = sy_bind_self;
     struct sy_job *job = self->current;
 
     if (SY_UNLIKELY(job->gate != 0))
@@ -502,7 +514,7 @@ int sy_job_pause(void)
 /* 0 if the calling thread may act on the job. */
 static int check_mine(const struct sy_job *job)
 {
-    return job->rt == NULL || job->rt->thread != sy__self ||
+    return job->rt == NULL || job->rt->thread != sy_bind_self ||
                    (job->end_gate & END_FORKED) != 0
                ? -EXDEV
                : 0;
@@ -537,14 +549,14 @@ SY_NOINLINE static int resume_carefully(struct sy_job **out_job, int *result)
 
 int sy_job_resume(struct sy_job **out_job, int *result)
 {
-    struct sy__thread *self = sy__self;
+    struct sy_thread *self = sy_bind_self;
     struct sy_job *job, *from = self->current;
 
     if (SY_UNLIKELY(out_job == NULL || *out_job == NULL))
         return -EINVAL;
     job = *out_job;
     if (SY_UNLIKELY(job->resumable_by != self || from->rt != job->rt ||
-                    job->wait != NULL || has_permit(job)))
+                    job->in_gate != 0 || has_permit(job)))
         return resume_carefully(out_job, result);
     return enter(self, from, job, out_job, result, 0);
 }
@@ -597,8 +609,7 @@ void sy__job_end_unrun(struct sy_job *job)
         job->resumable_by = NULL;
         job->rt->abandoned++;
         let_go(job);
-        if (sy__pins(job) == 0 && job->stack_low != NULL &&
-            (job->rt->sw->caps & SY_SW_SAME_THREAD) != 0)
+        if (sy__pins(job) == 0 && sy__has_own_stack(job->rt))
             sy__fiber_abandoned(job);
     } else {
         job->rt->kept--;
@@ -626,8 +637,8 @@ int sy_job_abandon(struct sy_job **out_job)
 
 int sy_job_defer(void (*fn)(void *arg), void *arg)
 {
-    struct sy_job *job = sy__self->current;
-    struct sy__defer *defer;
+    struct sy_job *job = sy_bind_self->current;
+    struct sy_defer *defer;
 
     if (fn == NULL)
         return -EINVAL;
@@ -636,7 +647,7 @@ int sy_job_defer(void (*fn)(void *arg), void *arg)
     defer = malloc(sizeof(*defer));
     if (defer == NULL)
         return -ENOMEM;
-    *defer = (struct sy__defer){.next = job->defers, .fn = fn, .arg = arg};
+    *defer = (struct sy_defer){.next = job->defers, .fn = fn, .arg = arg};
     job->defers = defer;
     job->end_gate |= END_DEFERS;
     return 0;
@@ -644,7 +655,7 @@ int sy_job_defer(void (*fn)(void *arg), void *arg)
 
 struct sy_job *sy_job_current(void)
 {
-    struct sy_job *job = sy__self->current;
+    struct sy_job *job = sy_bind_self->current;
 
     return sy__is_root(job) ? NULL : job;
 }
@@ -661,7 +672,7 @@ struct sy_wait *sy_job_wait(const struct sy_job *job)
 
 void sy_job_block_pause(void)
 {
-    struct sy_job *job = sy__self->current;
+    struct sy_job *job = sy_bind_self->current;
 
     if (sy__is_root(job))
         return;
@@ -674,7 +685,7 @@ void sy_job_block_pause(void)
 
 void sy_job_unblock_pause(void)
 {
-    struct sy_job *job = sy__self->current;
+    struct sy_job *job = sy_bind_self->current;
 
     if (!sy__is_root(job) && (job->gate & GATE_BLOCKED) != 0 &&
         --job->block_count == 0)
@@ -689,7 +700,7 @@ struct sy_waker sy_job_waker(struct sy_job *job)
 
 int sy_job_pin(struct sy_runtime *rt, struct sy_waker *waker)
 {
-    struct sy_job *slot = sy__self->current;
+    struct sy_job *slot = sy_bind_self->current;
     int err;
 
     *waker = (struct sy_waker){0};

@@ -69,17 +69,13 @@ static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
     memset(slot->ctx_inline, 0, sizeof(slot->ctx_inline));
     slot->ctx = slot->ctx_inline;
     if (!keeps_stacks(rt)) {
-        slot->stack_low = NULL;
-        slot->stack_top = NULL;
         slot->arg_area = aligned_alloc(SY_CACHE_LINE, SY_JOB_ARG_INLINE_BYTES);
         return slot->arg_area != NULL ? 0 : -ENOMEM;
     }
     err = sy__stacks_carve(&rt->stacks, wanted, &place);
     if (err != 0)
         return err;
-    slot->stack_low = place.low;
     slot->arg_area = place.arg_area;
-    slot->stack_top = place.arg_area;
     if (place.ctx != NULL) {
         memset(place.ctx, 0, rt->sw->ctx_bytes);
         slot->ctx = place.ctx;
@@ -93,7 +89,7 @@ static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
             return err;
         }
     }
-    if ((rt->sw->caps & SY_SW_SAME_THREAD) != 0) {
+    if (sy__has_own_stack(rt)) {
         sy__fiber_made(slot);
         sy__stack_forget(slot);
     }
@@ -106,7 +102,7 @@ static void unfurnish(struct sy_runtime *rt, struct sy_job *slot)
         free(slot->arg_area);
         return;
     }
-    if ((rt->sw->caps & SY_SW_SAME_THREAD) != 0)
+    if (sy__has_own_stack(rt))
         sy__fiber_gone(slot);
     if (rt->sw->release != NULL)
         rt->sw->release(slot->ctx);
@@ -145,6 +141,8 @@ static int add_slot(struct sy_runtime *rt, struct sy_job **out)
     slot->state = SLOT_UNUSED;
     slot->gate = 0;
     slot->end_gate = 0;
+    slot->in_gate = 0;
+    slot->form = (uint16_t)rt->sw->bind_form;
     slot->in_ready = false;
     slot->defers = NULL;
     slot->wait = NULL;
@@ -181,8 +179,8 @@ static int grow_by_one(struct sy_runtime *rt, uint32_t wanted)
         drop_last_slot(rt);
         return err;
     }
-    slot->link = rt->free;
-    rt->free = slot;
+    slot->link = rt->hot.free;
+    rt->hot.free = slot;
     return 0;
 }
 
@@ -192,7 +190,7 @@ int sy__runtime_grow(struct sy_runtime *rt)
     uint32_t jobs;
 
     sy__quarantine_sweep(rt);
-    if (rt->free != NULL)
+    if (rt->hot.free != NULL)
         return 0;
     jobs = rt->slot_count - 1; /* without the root */
     if (rt->jobs_max != 0 && jobs >= rt->jobs_max)
@@ -205,10 +203,9 @@ int sy__runtime_grow(struct sy_runtime *rt)
 /* Where the stack is that of a thread, the thread still lives on it. */
 static void wipe(struct sy_job *job)
 {
-    if (job->stack_low != NULL &&
-        (job->rt->sw->caps & SY_SW_SAME_THREAD) != 0) {
+    if (sy__has_own_stack(job->rt)) {
         sy__stack_forget(job);
-        sy__stack_wipe(job->stack_low, job->arg_area);
+        sy__stack_wipe(sy__stack_low(job), job->arg_area);
     } else {
         explicit_bzero(job->arg_area, SY_JOB_ARG_INLINE_BYTES);
     }
@@ -218,7 +215,7 @@ void sy__slot_release(struct sy_job *job)
 {
     struct sy_runtime *rt = job->rt;
 
-    rt->ended++;
+    rt->hot.ended++;
     if (sy__pins(job) != 0) {
         job->state = SLOT_QUARANTINED;
         job->link = rt->quarantine;
@@ -229,8 +226,8 @@ void sy__slot_release(struct sy_job *job)
     if ((job->end_gate & END_WIPE) != 0)
         wipe(job);
     job->state = SLOT_FREE;
-    job->link = rt->free;
-    rt->free = job;
+    job->link = rt->hot.free;
+    rt->hot.free = job;
 }
 
 void sy__quarantine_sweep(struct sy_runtime *rt)
@@ -245,7 +242,7 @@ void sy__quarantine_sweep(struct sy_runtime *rt)
         }
         *at = job->link;
         rt->quarantined--;
-        rt->ended--; /* it was counted when it ended */
+        rt->hot.ended--; /* it was counted when it ended */
         sy__slot_release(job);
     }
 }
@@ -520,15 +517,20 @@ static void free_runtime(struct sy_runtime *rt)
     free(rt);
 }
 
+static struct sy__thread *thread_of(const struct sy_runtime *rt)
+{
+    return (struct sy__thread *)(void *)rt->thread;
+}
+
 static void unlink_runtime(struct sy_runtime *rt)
 {
-    struct sy_runtime **at = &rt->thread->runtimes;
+    struct sy_runtime **at = &thread_of(rt)->runtimes;
 
     while (*at != rt)
         at = &(*at)->next;
     *at = rt->next;
     if (rt->thread->current == rt->root)
-        rt->thread->current = &rt->thread->nobody;
+        rt->thread->current = &thread_of(rt)->nobody;
 }
 
 /* Free the orphans whose last pin is gone. */
@@ -588,8 +590,8 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     };
 
     rt->sw = choice->sw;
-    rt->start = rt->sw->start;
-    rt->swap = rt->sw->swap;
+    rt->hot.start = rt->sw->start;
+    rt->hot.swap = rt->sw->swap;
     rt->engine = choice->engine;
     rt->variant = choice->variant;
     rt->choice = choice->reason;
@@ -601,9 +603,9 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     rt->clock = cfg->clock != NULL ? cfg->clock : sy_clock_monotonic();
     rt->ready_tail = &rt->ready_head;
     if ((rt->sw->caps & SY_SW_CAN_PAUSE) == 0)
-        rt->first_gate |= GATE_NO_PAUSE;
+        rt->hot.first_gate |= GATE_NO_PAUSE;
     if ((rt->flags & SY_RT_ZERO_STACKS) != 0)
-        rt->first_gate |= GATE_WIPE;
+        rt->hot.first_gate |= GATE_WIPE;
     rt->adopts = (rt->sw->caps & SY_SW_SAME_THREAD) == 0 ||
                  (SY_FIBERS && keeps_stacks(rt));
     sy__stacks_init(&rt->stacks, &policy);
@@ -612,9 +614,9 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
 /* Make the runtime the calling thread's. */
 static void set_thread(struct sy_runtime *rt)
 {
-    rt->thread = sy__self;
-    rt->starts_quickly =
-        rt->adopts || (rt->first_gate & GATE_WIPE) != 0 ? NULL : rt->thread;
+    rt->thread = sy_bind_self;
+    rt->hot.starts_quickly =
+        rt->adopts || (rt->hot.first_gate & GATE_WIPE) != 0 ? NULL : rt->thread;
     if (sy__is_root(rt->thread->current))
         rt->thread->current = rt->root;
 }
@@ -663,7 +665,7 @@ static int warm_up(struct sy_runtime *rt, uint32_t jobs)
 }
 
 static int open_runtime(struct sy_runtime **out,
-                        const struct sy_runtime_config *cfg)
+                        const struct sy_runtime_config *cfg, const char *bound)
 {
     static const struct sy_runtime_config defaults = SY_RUNTIME_CONFIG_INIT;
     struct sy__choice choice;
@@ -675,7 +677,7 @@ static int open_runtime(struct sy_runtime **out,
         cfg = &defaults;
     err = check_config(cfg);
     if (err == 0)
-        err = sy__choose(&choice, cfg);
+        err = sy__choose(&choice, cfg, bound);
     if (err == 0)
         err = sy__thread_join();
     if (err != 0)
@@ -698,8 +700,8 @@ static int open_runtime(struct sy_runtime **out,
     if (err != 0)
         goto drop_engine;
     set_thread(rt);
-    rt->next = rt->thread->runtimes;
-    rt->thread->runtimes = rt;
+    rt->next = thread_of(rt)->runtimes;
+    thread_of(rt)->runtimes = rt;
     err = warm_up(rt, cfg->jobs_init);
     if (err != 0) {
         unlink_runtime(rt);
@@ -723,7 +725,7 @@ drop_runtime:
 /* Does the calling thread stand on a stack of this runtime? */
 static bool is_running(const struct sy_runtime *rt)
 {
-    const struct sy_job *job = sy__self->current;
+    const struct sy_job *job = sy_bind_self->current;
 
     for (; !sy__is_root(job); job = job->resumer) {
         if (job->rt == rt)
@@ -736,8 +738,22 @@ int sy_runtime_open(struct sy_runtime **out,
                     const struct sy_runtime_config *cfg)
 {
     int saved_errno = errno;
-    int err = open_runtime(out, cfg);
+    int err = open_runtime(out, cfg, NULL);
 
+    errno = saved_errno;
+    return err;
+}
+
+int sy_bind_runtime_open(struct sy_runtime **out,
+                         const struct sy_runtime_config *cfg, uint32_t layout,
+                         const char *switcher)
+{
+    int err, saved_errno = errno;
+
+    *out = NULL;
+    if (layout != SY_BIND_LAYOUT)
+        return -EPROTO;
+    err = open_runtime(out, cfg, switcher);
     errno = saved_errno;
     return err;
 }
@@ -752,7 +768,7 @@ int sy_runtime_close(struct sy_runtime *rt)
     if (err != 0)
         return err;
     sy__quarantine_sweep(rt);
-    if (rt->started != rt->ended || rt->quarantined != 0 ||
+    if (rt->hot.started != rt->hot.ended || rt->quarantined != 0 ||
         sy__pins(rt->root) != 0 || is_running(rt))
         return -EBUSY;
     unlink_runtime(rt);
@@ -847,7 +863,7 @@ static int start_afresh(struct sy_runtime *rt)
     err = open_engine(rt);
     if (err != 0)
         return err;
-    rt->free = NULL;
+    rt->hot.free = NULL;
     rt->ready_head = NULL;
     rt->ready_tail = &rt->ready_head;
     rt->ready_count = 0;
@@ -855,8 +871,8 @@ static int start_afresh(struct sy_runtime *rt)
     rt->quarantined = 0;
     rt->root_woken = false;
     rt->fd_used = false;
-    rt->lost_in_fork += rt->started - rt->ended;
-    rt->ended = rt->started;
+    rt->lost_in_fork += rt->hot.started - rt->hot.ended;
+    rt->hot.ended = rt->hot.started;
     rt->kept = 0;
     rt->root->pins_taken =
         atomic_load_explicit(&rt->root->pins_released, memory_order_relaxed);
@@ -877,8 +893,8 @@ static int start_afresh(struct sy_runtime *rt)
             break;
         rt->slots[rt->slot_count++] = slot;
         if (slot != rt->root) {
-            slot->link = rt->free;
-            rt->free = slot;
+            slot->link = rt->hot.free;
+            rt->hot.free = slot;
         }
     }
     if (rt->slot_count == 0)
@@ -891,10 +907,10 @@ int sy__runtime_own(struct sy_runtime *rt)
 {
     int err, saved_errno;
 
-    if (SY_LIKELY(rt != NULL && rt->thread == sy__self))
+    if (SY_LIKELY(rt != NULL && rt->thread == sy_bind_self))
         return 0;
     saved_errno = errno;
-    for (struct sy_runtime *mine = sy__self->runtimes; mine != NULL;
+    for (struct sy_runtime *mine = sy__self()->runtimes; mine != NULL;
          mine = mine->next) {
         if (mine == rt) {
             err = start_afresh(rt);
@@ -930,13 +946,13 @@ int sy_runtime_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
     if (err != 0)
         return err;
     sy__quarantine_sweep(rt);
-    stats->jobs_started = rt->started;
+    stats->jobs_started = rt->hot.started;
     stats->jobs_finished =
-        rt->ended + rt->kept - rt->abandoned - rt->lost_in_fork;
+        rt->hot.ended + rt->kept - rt->abandoned - rt->lost_in_fork;
     stats->jobs_cancelled = rt->cancelled;
     stats->jobs_abandoned = rt->abandoned;
-    stats->resumes = rt->resumes;
-    stats->jobs_outstanding = rt->started - rt->ended;
+    stats->resumes = rt->hot.resumes;
+    stats->jobs_outstanding = rt->hot.started - rt->hot.ended;
     stats->jobs_quarantined = rt->quarantined;
     stats->stacks_allocated = rt->stacks.stacks;
     stats->stacks_peak = count_used(rt);

@@ -28,7 +28,7 @@
 
 static inline size_t sy__stack_size(const struct sy_job *job)
 {
-    return (size_t)((char *)job->arg_area - (char *)job->stack_low);
+    return (size_t)((char *)job->arg_area - (char *)sy__stack_low(job));
 }
 
 /* Nobody is on the stack, and nothing that was on it counts any more. */
@@ -36,10 +36,10 @@ static inline void sy__stack_forget(struct sy_job *job)
 {
 #if SY_ASAN
     /* The frames of an abandoned job left their red zones behind. */
-    __asan_unpoison_memory_region(job->stack_low, sy__stack_size(job));
+    __asan_unpoison_memory_region(sy__stack_low(job), sy__stack_size(job));
 #endif
 #ifdef VALGRIND_MAKE_MEM_UNDEFINED
-    VALGRIND_MAKE_MEM_UNDEFINED(job->stack_low, sy__stack_size(job));
+    VALGRIND_MAKE_MEM_UNDEFINED(sy__stack_low(job), sy__stack_size(job));
 #endif
     (void)job;
 }
@@ -48,13 +48,11 @@ static inline void sy__stack_forget(struct sy_job *job)
 static inline void sy__fiber_made(struct sy_job *job)
 {
 #ifdef VALGRIND_STACK_REGISTER
-    VALGRIND_STACK_REGISTER(job->stack_low, job->arg_area);
+    VALGRIND_STACK_REGISTER(sy__stack_low(job), job->arg_area);
 #endif
 #if SY_FIBERS
-    job->fiber = (struct sy__fiber){
-        .bottom = job->stack_low,
-        .bytes = sy__stack_size(job),
-    };
+    job->fiber.bottom = sy__stack_low(job);
+    job->fiber.bytes = sy__stack_size(job);
 #endif
 #if SY_TSAN
     job->fiber.tsan = __tsan_create_fiber(0);
@@ -86,8 +84,7 @@ static inline void sy__fiber_abandoned(struct sy_job *job)
 SY_NO_TSAN static inline void sy__fiber_leave(struct sy_job *from,
                                               struct sy_job *to, bool forever)
 {
-    if ((to->rt->sw->caps & SY_SW_OWN_STACK) == 0 ||
-        (to->rt->sw->caps & SY_SW_SAME_THREAD) == 0)
+    if (!sy__has_own_stack(to->rt))
         return;
 #if SY_ASAN
     __sanitizer_start_switch_fiber(forever ? NULL : &from->fiber.fake_stack,
@@ -105,8 +102,7 @@ SY_NO_TSAN static inline void sy__fiber_leave(struct sy_job *from,
 /* This side has arrived in at, for the first time or again. */
 static inline void sy__fiber_arrived(struct sy_job *at, bool first)
 {
-    if ((at->rt->sw->caps & SY_SW_OWN_STACK) == 0 ||
-        (at->rt->sw->caps & SY_SW_SAME_THREAD) == 0)
+    if (!sy__has_own_stack(at->rt))
         return;
 #if SY_ASAN
     const void *bottom;

@@ -170,6 +170,14 @@ void sy__stacks_destroy(struct sy__stacks *stacks)
     stacks->stacks = 0;
 }
 
+void *sy__stack_low_of(const struct sy__stacks *stacks, void *arg_area)
+{
+    char *end = arg_area;
+
+    /* What lies above arg_area is less than a page. */
+    return end - (uintptr_t)end % page_bytes() - stacks->policy.stack_bytes;
+}
+
 void sy__stack_wipe(void *low, void *arg_area)
 {
     size_t page = page_bytes();

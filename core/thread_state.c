@@ -14,11 +14,12 @@
  * never written.
  */
 static struct sy__thread stranger = {
-    .current = &stranger.nobody,
+    .head.current = &stranger.nobody,
     .nobody.gate = GATE_ROOT,
 };
 
-_Thread_local struct sy__thread *sy__self SY_TLS_INITIAL_EXEC = &stranger;
+_Thread_local struct sy_thread *sy_bind_self SY_TLS_INITIAL_EXEC =
+    &stranger.head;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t exit_key;
@@ -31,8 +32,7 @@ static struct sy__thread *thread_new(void)
 
     if (thread != NULL) {
         *thread = (struct sy__thread){
-            .current = &thread->nobody,
-            .errno_addr = &errno,
+            .head = {.current = &thread->nobody, .errno_addr = &errno},
             .nobody.gate = GATE_ROOT,
         };
     }
@@ -44,7 +44,7 @@ static void at_thread_exit(void *arg)
     struct sy__thread *thread = arg;
 
     sy__thread_close_runtimes(thread);
-    sy__self = &stranger;
+    sy_bind_self = &stranger.head;
     free(thread);
 }
 
@@ -66,7 +66,7 @@ static void after_fork_in_parent(void)
  */
 static void after_fork_in_child(void)
 {
-    struct sy__thread *old = sy__self, *thread;
+    struct sy__thread *old = sy__self(), *thread;
 
     sy__slots_unlock();
     if (old == &stranger)
@@ -76,9 +76,9 @@ static void after_fork_in_child(void)
         SY_BUG("no memory for a thread's state after fork()");
     thread->runtimes = old->runtimes;
     old->runtimes = NULL;
-    if (old->current != &old->nobody)
-        thread->current = old->current;
-    sy__self = thread;
+    if (old->head.current != &old->nobody)
+        thread->head.current = old->head.current;
+    sy_bind_self = &thread->head;
     pthread_setspecific(exit_key, thread);
     sy__runtimes_after_fork(thread);
 }
@@ -95,7 +95,7 @@ int sy__thread_join(void)
 {
     struct sy__thread *thread;
 
-    if (sy__self != &stranger)
+    if (sy_bind_self != &stranger.head)
         return 0;
     pthread_once(&once, set_up);
     if (once_error != 0)
@@ -107,6 +107,6 @@ int sy__thread_join(void)
         free(thread);
         return -ENOMEM;
     }
-    sy__self = thread;
+    sy_bind_self = &thread->head;
     return 0;
 }

@@ -25,8 +25,14 @@
 #define SY_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
 #define SY_LIKELY(x)       __builtin_expect(!!(x), 1)
 #define SY_UNLIKELY(x)     __builtin_expect(!!(x), 0)
-#define SY_CONSTRUCTOR     __attribute__((constructor))
-#define SY_CACHE_LINE      64
+#ifdef __cplusplus
+#define SY_THREAD_LOCAL __thread
+#else
+#define SY_THREAD_LOCAL _Thread_local
+#endif
+
+#define SY_CONSTRUCTOR __attribute__((constructor))
+#define SY_CACHE_LINE  64
 
 /* For thread-locals of a library that is loaded at program start: one load
    instead of a call. */

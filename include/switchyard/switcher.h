@@ -45,6 +45,9 @@ struct sy_switcher_ops {
     uint32_t caps;       /* enum sy_switcher_cap bits */
     const char *name;    /* stable: appears in result files */
     const char *summary; /* one line, for "switchyard list" */
+    uint32_t bind_form;  /* 0, but for switchers of this library that programs
+                            can be bound to (bind/bound.h) */
+    uint32_t reserved;   /* 0 */
     size_t ctx_bytes;    /* size of a context, 1 .. SY_SWITCHER_CTX_MAX_BYTES;
                             64-byte aligned, zeroed before its first use */
 

@@ -51,6 +51,7 @@ const struct sy_switcher_ops sy_switcher_asm = {
     .caps = SY_SW_CAN_PAUSE | SY_SW_SAME_THREAD | SY_SW_OWN_STACK,
     .name = "asm",
     .summary = "assembly; saves what the calling convention keeps",
+    .bind_form = 2,
     .ctx_bytes = sizeof(struct asm_ctx),
     .probe = asm_probe,
     .start = sy__asm_start,

@@ -144,4 +144,9 @@ SY_ASM_FUNC(sy__asm_start)
     .cfi_endproc
 SY_ASM_END(sy__asm_start)
 
+/* What programs bound to this switcher call (bind/bound.h). */
+    .globl  sy_bind_asm_swap, sy_bind_asm_start
+    .set    sy_bind_asm_swap, sy__asm_swap
+    .set    sy_bind_asm_start, sy__asm_start
+
 SY_ASM_NOTES

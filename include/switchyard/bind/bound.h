@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The job layer's short paths, compiled into the program and bound to one
+ * switcher: compile with -DSY_BIND_SWITCHER=inline (or asm) and include
+ * switchyard.h as ever. Start, pause and resume keep their names and meaning;
+ * everything unusual goes to the library.
+ *
+ * A bound program opens its runtimes with that switcher and no other: a config
+ * that names another one is refused with -ENOTSUP, and the environment has no
+ * say. A library of another layout is refused with -EPROTO. Jobs may be paused
+ * and resumed by code that is not bound, and the other way round.
+ *
+ * With AddressSanitizer or ThreadSanitizer only the choice is bound: they must
+ * be told of each switch, and the library does that.
+ */
+#ifndef SWITCHYARD_BIND_BOUND_H
+#define SWITCHYARD_BIND_BOUND_H
+
+#include <stddef.h>
+#include <string.h>
+#include <switchyard/bind/layout.h>
+#include <switchyard/job.h>
+#include <switchyard/runtime.h>
+
+/* The bind_form of each switcher that can be bound. */
+#define SY_BIND_FORM_inline   1
+#define SY_BIND_FORM_asm      2
+#define SY_BIND_PASTE(name)   SY_BIND_FORM_##name
+#define SY_BIND_FORM_OF(name) SY_BIND_PASTE(name)
+#define SY_BIND_FORM          SY_BIND_FORM_OF(SY_BIND_SWITCHER)
+#define SY_BIND_QUOTE(name)   #name
+#define SY_BIND_NAME_OF(name) SY_BIND_QUOTE(name)
+
+#if SY_BIND_FORM == SY_BIND_FORM_inline
+#include <switchyard/bind/inline_x86_64.h>
+#elif SY_BIND_FORM != SY_BIND_FORM_asm
+#error "SY_BIND_SWITCHER names no switcher that can be bound: inline or asm"
+#endif
+
+SY_BEGIN_DECLS
+
+/* The calling thread's state; never NULL. */
+extern SY_API SY_THREAD_LOCAL struct sy_thread *sy_bind_self
+    SY_TLS_INITIAL_EXEC;
+
+/*
+ * As sy_runtime_open(), for a program bound to the switcher of that name and
+ * compiled with that SY_BIND_LAYOUT.
+ */
+SY_API SY_MUST_CHECK int
+sy_bind_runtime_open(struct sy_runtime **out,
+                     const struct sy_runtime_config *cfg, uint32_t layout,
+                     const char *switcher);
+
+static inline int sy_bound_runtime_open(struct sy_runtime **out,
+                                        const struct sy_runtime_config *cfg)
+{
+    return sy_bind_runtime_open(out, cfg, SY_BIND_LAYOUT,
+                                SY_BIND_NAME_OF(SY_BIND_SWITCHER));
+}
+
+#if !SY_ASAN && !SY_TSAN
+
+#if SY_BIND_FORM == SY_BIND_FORM_asm
+SY_API int sy_bind_asm_swap(void *from, void *to, int value);
+SY_API int sy_bind_asm_start(void *from, void *to, void *stack_top,
+                             sy_switcher_fn fn, void *arg);
+#endif
+
+static inline int sy_bound_swap(struct sy_job *from, struct sy_job *to,
+                                int value)
+{
+#if SY_BIND_FORM == SY_BIND_FORM_inline
+    return sy_bind_inline_swap(from, to, value);
+#else
+    return sy_bind_asm_swap(from, to, value);
+#endif
+}
+
+/* sy_switcher_finished() for the usual case. */
+SY_NOINLINE static void *sy_bound_finished(int result)
+{
+    struct sy_thread *self = sy_bind_self;
+    struct sy_job *job = self->current, *to = job->resumer;
+    struct sy_bind_runtime *rt = (struct sy_bind_runtime *)(void *)job->rt;
+
+    if (SY_UNLIKELY(job->end_gate != 0))
+        return sy_switcher_finished(result);
+    job->state = SY_BIND_SLOT_FREE;
+    job->link = rt->free;
+    rt->free = job;
+    rt->ended++;
+    *job->out_job = NULL;
+    *job->out_result = result;
+    *self->errno_addr = to->saved_errno;
+    self->current = to;
+    return to;
+}
+
+static inline int sy_bound_first_entry(struct sy_job *from, struct sy_job *job,
+                                       sy_job_fn fn, void *arg)
+{
+#if SY_BIND_FORM == SY_BIND_FORM_inline
+    return sy_bind_inline_start(from, job, job->arg_area, fn, arg,
+                                sy_bound_finished);
+#else
+    return sy_bind_asm_start(from, job, job->arg_area, fn, arg);
+#endif
+}
+
+/* The two halves of line 1 that decide whether a pause, or a resume, is one
+   switch of the form we are bound to. */
+static inline int sy_bound_can_pause(const struct sy_job *job)
+{
+    return (job->gate | (job->form ^ SY_BIND_FORM)) == 0;
+}
+
+static inline int sy_bound_can_resume(const struct sy_job *job)
+{
+    return (job->in_gate | (job->form ^ SY_BIND_FORM)) == 0;
+}
+
+static inline int sy_bound_is_woken(const struct sy_job *job)
+{
+    return (__atomic_load_n((const uint64_t *)&job->word, __ATOMIC_ACQUIRE) &
+            SY_BIND_PERMIT) != 0;
+}
+
+static inline int sy_bound_job_start(struct sy_runtime *runtime,
+                                     const struct sy_job_spec *spec,
+                                     struct sy_job **out_job, int *result)
+{
+    struct sy_bind_runtime *rt = (struct sy_bind_runtime *)(void *)runtime;
+    struct sy_thread *self = sy_bind_self;
+    struct sy_job *job, *from = self->current;
+    void *arg;
+
+    if (SY_UNLIKELY(from->rt != runtime || rt->starts_quickly != self ||
+                    from->form != SY_BIND_FORM || out_job == NULL ||
+                    spec == NULL))
+        return sy_job_start(runtime, spec, out_job, result);
+    job = rt->free;
+    if (SY_UNLIKELY(job == NULL || spec->fn == NULL || spec->wait != NULL ||
+                    spec->arg_bytes > SY_JOB_ARG_INLINE_BYTES ||
+                    (spec->arg == NULL && spec->arg_bytes != 0)))
+        return sy_job_start(runtime, spec, out_job, result);
+    arg = (void *)(uintptr_t)spec->arg;
+    if (spec->arg_bytes != 0)
+        arg = memcpy(job->arg_area, spec->arg, spec->arg_bytes);
+    job->gate = rt->first_gate;
+    job->end_gate = 0;
+    rt->free = job->link;
+    rt->started++;
+    *out_job = job;
+    job->out_job = out_job;
+    job->out_result = result != NULL ? result : &job->result;
+    job->user = spec->user;
+    job->done = spec->done;
+    job->state = SY_BIND_SLOT_LIVE;
+    job->resumer = from;
+    from->saved_errno = *self->errno_addr;
+    self->current = job;
+    return sy_bound_first_entry(from, job, spec->fn, arg);
+}
+
+static inline int sy_bound_job_resume(struct sy_job **out_job, int *result)
+{
+    struct sy_thread *self = sy_bind_self;
+    struct sy_job *job, *from = self->current;
+
+    if (SY_UNLIKELY(out_job == NULL || *out_job == NULL))
+        return sy_job_resume(out_job, result);
+    job = *out_job;
+    if (SY_UNLIKELY(job->resumable_by != self || from->rt != job->rt ||
+                    !sy_bound_can_resume(job) || sy_bound_is_woken(job)))
+        return sy_job_resume(out_job, result);
+    job->resumable_by = NULL;
+    job->resumer = from;
+    job->out_job = out_job;
+    job->out_result = result != NULL ? result : &job->result;
+    from->saved_errno = *self->errno_addr;
+    *self->errno_addr = job->saved_errno;
+    self->current = job;
+    ((struct sy_bind_runtime *)(void *)job->rt)->resumes++;
+    return sy_bound_swap(from, job, 0);
+}
+
+static inline int sy_bound_job_pause(void)
+{
+    struct sy_thread *self = sy_bind_self;
+    struct sy_job *job = self->current, *to;
+
+    if (SY_UNLIKELY(!sy_bound_can_pause(job)))
+        return sy_job_pause();
+    to = job->resumer;
+    job->resumable_by = self;
+    job->saved_errno = *self->errno_addr;
+    *self->errno_addr = to->saved_errno;
+    self->current = to;
+    return sy_bound_swap(job, to, SY_JOB_PAUSED);
+}
+
+#define sy_job_start  sy_bound_job_start
+#define sy_job_resume sy_bound_job_resume
+#define sy_job_pause  sy_bound_job_pause
+
+#endif
+
+#define sy_runtime_open sy_bound_runtime_open
+
+SY_END_DECLS
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the short paths of the job layer read and write. The library is built
+ * on these structs, and a program that is bound to one switcher (bound.h) has
+ * the same short paths compiled into it. Nobody else should look inside.
+ *
+ * A program and the library agree if SY_BIND_LAYOUT is equal in both, which
+ * sy_bind_runtime_open() checks. Whoever changes anything here raises it.
+ */
+#ifndef SWITCHYARD_BIND_LAYOUT_H
+#define SWITCHYARD_BIND_LAYOUT_H
+
+#include <stdint.h>
+#include <switchyard/compiler.h>
+#include <switchyard/engine.h>
+#include <switchyard/job.h>
+#include <switchyard/switcher.h>
+
+SY_BEGIN_DECLS
+
+#define SY_BIND_LAYOUT 1
+
+/* In C++ the word is read with the compiler's own atomics. */
+#ifdef __cplusplus
+#define SY_BIND_ATOMIC
+#define SY_BIND_ALIGNED(bytes) alignas(bytes)
+#else
+#define SY_BIND_ATOMIC         _Atomic
+#define SY_BIND_ALIGNED(bytes) _Alignas(bytes)
+#endif
+
+/* Bits of sy_job.word; the generation stands above them. */
+#define SY_BIND_PERMIT UINT64_C(1) /* woken since it last resumed */
+
+struct sy_thread;
+struct sy_defer;
+
+/* A slot: it serves one job after another. job.c says how. */
+struct sy_job {
+    /* Line 0: the switcher's context, when it is small enough. */
+    SY_BIND_ALIGNED(SY_CACHE_LINE) unsigned char ctx_inline[SY_CACHE_LINE];
+
+    /* Line 1: what every switch reads and writes. */
+    struct sy_thread *resumable_by; /* its thread, while simply paused */
+    struct sy_job *resumer;         /* a job, or a root */
+    void *ctx;
+    struct sy_runtime *rt;
+    struct sy_job **out_job;
+    int *out_result;
+    int saved_errno;   /* while something else runs */
+    uint16_t gate;     /* not 0: a pause is more than a switch */
+    uint16_t form;     /* sy_switcher_ops.bind_form */
+    uint16_t in_gate;  /* not 0: a resume is more than a switch */
+    uint16_t end_gate; /* not 0: an end is more than a switch */
+    uint32_t unused;
+
+    /* Line 2: what wakers touch. */
+    SY_BIND_ATOMIC uint64_t word;
+    SY_BIND_ATOMIC uint32_t pins_released; /* by any thread */
+    uint32_t pins_taken;                   /* by the owner */
+    const struct sy_engine_ops *engine;
+    void *engine_state;
+    struct sy_engine_slot eslot;
+
+    /* Line 3: once per job. */
+    void *user;
+    sy_job_done_fn done;
+    struct sy_job *link; /* in a free list or in quarantine */
+    void *arg_area;      /* the stack's end; arguments follow it */
+    struct sy_wait *wait;
+    struct sy_defer *defers;
+    struct sy_job *ready_next;
+    int result;
+    uint16_t block_count;
+    uint8_t state;
+    uint8_t in_ready;
+
+#if SY_ASAN || SY_TSAN
+    struct {
+        void *fake_stack;
+        const void *bottom;
+        size_t bytes;
+        void *tsan;
+    } fiber;
+#endif
+};
+
+/* Those states of a slot that the short paths write. */
+#define SY_BIND_SLOT_FREE 1
+#define SY_BIND_SLOT_LIVE 2
+
+/* The part of a thread's state that the short paths use. */
+struct sy_thread {
+    struct sy_job *current; /* never NULL: a job, a root, or a nobody */
+    int *errno_addr;        /* constant for the life of the thread */
+};
+
+/* The part of a runtime that the short paths use. */
+struct sy_bind_runtime {
+    /* Its thread, if a start needs nothing but a switch to fn; else NULL. */
+    struct sy_thread *starts_quickly;
+    struct sy_job *free; /* last in, first out */
+    int (*start)(void *from, void *to, void *stack_top, sy_switcher_fn fn,
+                 void *arg);                      /* of the switcher */
+    int (*swap)(void *from, void *to, int value); /* of the switcher */
+    uint64_t started;
+    uint64_t ended; /* slots given up by a job */
+    uint64_t resumes;
+    uint16_t first_gate; /* of every job */
+};
+
+SY_END_DECLS
+#endif

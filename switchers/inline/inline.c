@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table form of the switch that programs can have compiled in (bind/): the
+ * same code, and the same contexts, behind two function pointers. Here the
+ * compiler has to keep every register that a call keeps, so the asm switcher
+ * is the better choice for a program that is not bound.
+ */
+#include "../shadow_stack.h"
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <switchyard/bind/inline_x86_64.h>
+#include <switchyard/switcher.h>
+
+/* Mirrors the map in bind/inline_x86_64.h. */
+struct inline_ctx {
+    uint64_t rbp, rip, rsp;
+};
+_Static_assert(sizeof(struct inline_ctx) <= SY_CACHE_LINE,
+               "a context lies in its slot");
+
+static int inline_probe(char *why, size_t why_bytes)
+{
+    if (shadow_stack_is_active()) {
+        (void)snprintf(why, why_bytes,
+                       "a hardware shadow stack is active, and this switcher "
+                       "does not switch it");
+        return -ENOTSUP;
+    }
+    if (why_bytes > 0)
+        why[0] = '\0';
+    return 0;
+}
+
+SY_NO_TSAN static int inline_start(void *from, void *to, void *stack_top,
+                                   sy_switcher_fn fn, void *arg)
+{
+    return sy_bind_inline_start(from, to, stack_top, fn, arg,
+                                sy_switcher_finished);
+}
+
+SY_NO_TSAN static int inline_swap(void *from, void *to, int value)
+{
+    return sy_bind_inline_swap(from, to, value);
+}
+
+extern const struct sy_switcher_ops sy_switcher_inline;
+
+const struct sy_switcher_ops sy_switcher_inline = {
+    .abi = SY_SWITCHER_ABI,
+    .caps = SY_SW_CAN_PAUSE | SY_SW_SAME_THREAD | SY_SW_OWN_STACK,
+    .name = "inline",
+    .summary = "compiled into programs bound to it; here behind a table",
+    .bind_form = 1,
+    .ctx_bytes = sizeof(struct inline_ctx),
+    .probe = inline_probe,
+    .start = inline_start,
+    .swap = inline_swap,
+};
