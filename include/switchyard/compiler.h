@@ -21,6 +21,7 @@
 #define SY_API             __attribute__((visibility("default")))
 #define SY_MUST_CHECK      __attribute__((warn_unused_result))
 #define SY_NOINLINE        __attribute__((noinline))
+#define SY_ALWAYS_INLINE   __attribute__((always_inline))
 #define SY_NORETURN        __attribute__((noreturn))
 #define SY_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
 #define SY_LIKELY(x)       __builtin_expect(!!(x), 1)

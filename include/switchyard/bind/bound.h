@@ -77,6 +77,7 @@ static inline int sy_bound_swap(struct sy_job *from, struct sy_job *to,
 #endif
 }
 
+#if SY_BIND_FORM == SY_BIND_FORM_inline
 /* sy_switcher_finished() for the usual case. */
 SY_NOINLINE static void *sy_bound_finished(int result)
 {
@@ -96,6 +97,7 @@ SY_NOINLINE static void *sy_bound_finished(int result)
     self->current = to;
     return to;
 }
+#endif
 
 static inline int sy_bound_first_entry(struct sy_job *from, struct sy_job *job,
                                        sy_job_fn fn, void *arg)
@@ -108,16 +110,23 @@ static inline int sy_bound_first_entry(struct sy_job *from, struct sy_job *job,
 #endif
 }
 
-/* The two halves of line 1 that decide whether a pause, or a resume, is one
-   switch of the form we are bound to. */
+/* gate and form, or form and in_gate, lie side by side and are compared as one:
+   is a pause, or a resume, one switch of the form that we are bound to? */
+static inline int sy_bound_are(const uint16_t *first, uint16_t a, uint16_t b)
+{
+    const uint16_t wanted[2] = {a, b};
+
+    return memcmp(first, wanted, sizeof(wanted)) == 0;
+}
+
 static inline int sy_bound_can_pause(const struct sy_job *job)
 {
-    return (job->gate | (job->form ^ SY_BIND_FORM)) == 0;
+    return sy_bound_are(&job->gate, 0, SY_BIND_FORM);
 }
 
 static inline int sy_bound_can_resume(const struct sy_job *job)
 {
-    return (job->in_gate | (job->form ^ SY_BIND_FORM)) == 0;
+    return sy_bound_are(&job->form, SY_BIND_FORM, 0);
 }
 
 static inline int sy_bound_is_woken(const struct sy_job *job)
@@ -126,9 +135,9 @@ static inline int sy_bound_is_woken(const struct sy_job *job)
             SY_BIND_PERMIT) != 0;
 }
 
-static inline int sy_bound_job_start(struct sy_runtime *runtime,
-                                     const struct sy_job_spec *spec,
-                                     struct sy_job **out_job, int *result)
+SY_ALWAYS_INLINE static inline int
+sy_bound_job_start(struct sy_runtime *runtime, const struct sy_job_spec *spec,
+                   struct sy_job **out_job, int *result)
 {
     struct sy_bind_runtime *rt = (struct sy_bind_runtime *)(void *)runtime;
     struct sy_thread *self = sy_bind_self;
@@ -163,7 +172,8 @@ static inline int sy_bound_job_start(struct sy_runtime *runtime,
     return sy_bound_first_entry(from, job, spec->fn, arg);
 }
 
-static inline int sy_bound_job_resume(struct sy_job **out_job, int *result)
+SY_ALWAYS_INLINE static inline int sy_bound_job_resume(struct sy_job **out_job,
+                                                       int *result)
 {
     struct sy_thread *self = sy_bind_self;
     struct sy_job *job, *from = self->current;
@@ -185,7 +195,7 @@ static inline int sy_bound_job_resume(struct sy_job **out_job, int *result)
     return sy_bound_swap(from, job, 0);
 }
 
-static inline int sy_bound_job_pause(void)
+SY_ALWAYS_INLINE static inline int sy_bound_job_pause(void)
 {
     struct sy_thread *self = sy_bind_self;
     struct sy_job *job = self->current, *to;
