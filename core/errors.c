@@ -11,7 +11,7 @@ const char *sy_version(void)
 
 const char *sy_strerror(int err)
 {
-    switch (err < 0 ? -err : err) {
+    switch (err < 0 ? 0u - (unsigned)err : (unsigned)err) {
     case 0:
         return "success";
     case EAGAIN:

@@ -62,15 +62,15 @@ static int choice_survives_chroot(void)
     }
     CHECK(mkdtemp(root) != NULL);
     CHECK_EQ(chdir(root), 0);
-    err = chroot(root);
+    CHECK_EQ(rmdir(root), 0); /* it lives on as the working directory */
+    err = chroot(".");
     if (err == -1) {
         printf("skipped: chroot: %s\n", strerror(errno));
-        rmdir(root);
         return UNIT_SKIP;
     }
     CHECK_EQ(clearenv(), 0);
     expect(NULL, "ucontext", "pipe+poll", "environment");
-    return 0;
+    _exit(0); /* LeakSanitizer would look for /proc at exit, for ever */
 }
 
 static int unknown_name_is_refused(void)
@@ -85,24 +85,24 @@ static int unknown_name_is_refused(void)
 static int lock_beats_the_rest(void)
 {
     struct sy_runtime_config config = SY_RUNTIME_CONFIG_INIT;
-    char name[] = "setjmp";
+    char name[] = "threads";
 
     CHECK_EQ(sy_lock_choice("no-such-switcher", NULL), -ENOENT);
     CHECK_EQ(sy_lock_choice(NULL, "no-such-engine"), -ENOENT);
     CHECK_EQ(sy_lock_choice(name, "poll"), 0);
     name[0] = 'X'; /* it was copied */
     CHECK_EQ(sy_lock_choice("ucontext", NULL), -EBUSY);
-    expect(NULL, "setjmp", "poll", "lock");
+    expect(NULL, "threads", "poll", "lock");
     config.switcher = "direct";
     config.engine = "pipe";
-    expect(&config, "setjmp", "poll", "lock");
+    expect(&config, "threads", "poll", "lock");
     return 0;
 }
 
 static int half_a_lock(void)
 {
-    CHECK_EQ(sy_lock_choice("setjmp", NULL), 0);
-    expect(NULL, "setjmp", "pipe+poll", NULL);
+    CHECK_EQ(sy_lock_choice("threads", NULL), 0);
+    expect(NULL, "threads", "pipe+poll", NULL);
     return 0;
 }
 
