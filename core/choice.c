@@ -43,6 +43,16 @@ SY_CONSTRUCTOR static void read_environment(void)
     environment.explain = explain != NULL && strcmp(explain, "1") == 0;
 }
 
+void sy__choice_lock(void)
+{
+    pthread_mutex_lock(&lock_mutex);
+}
+
+void sy__choice_unlock(void)
+{
+    pthread_mutex_unlock(&lock_mutex);
+}
+
 const struct sy_switcher_ops *const *sy_switcher_table(void)
 {
     return sy_switchers;
@@ -176,7 +186,7 @@ int sy_lock_choice(const char *switcher, const char *engine)
         return -ENOENT;
     if (engine != NULL && sy_engine_find(engine, &variant) == NULL)
         return -ENOENT;
-    pthread_mutex_lock(&lock_mutex);
+    sy__choice_lock();
     if (locked.is_set) {
         err = -EBUSY;
     } else {
@@ -184,26 +194,35 @@ int sy_lock_choice(const char *switcher, const char *engine)
         copy_name(locked.engine, engine);
         locked.is_set = true;
     }
-    pthread_mutex_unlock(&lock_mutex);
+    sy__choice_unlock();
     return err;
 }
+
+/* Who decided, the weakest first. */
+enum source { BY_DEFAULT, BY_ENVIRONMENT, BY_CONFIG, BY_BINDING, BY_LOCK };
+
+static const char *const source_names[] = {
+    [BY_DEFAULT] = "default", [BY_ENVIRONMENT] = "environment",
+    [BY_CONFIG] = "config",   [BY_BINDING] = "binding",
+    [BY_LOCK] = "lock",
+};
 
 /* A name and where it comes from; name NULL: nobody said anything. */
 struct wish {
     const char *name;
-    const char *source;
+    enum source source;
 };
 
 static struct wish wish_for(const char *lock, const char *config,
                             const char *env, bool use_env)
 {
     if (lock[0] != '\0')
-        return (struct wish){lock, "lock"};
+        return (struct wish){lock, BY_LOCK};
     if (config != NULL)
-        return (struct wish){config, "config"};
+        return (struct wish){config, BY_CONFIG};
     if (use_env && env[0] != '\0')
-        return (struct wish){env, "environment"};
-    return (struct wish){NULL, "default"};
+        return (struct wish){env, BY_ENVIRONMENT};
+    return (struct wish){NULL, BY_DEFAULT};
 }
 
 static int choose_switcher(struct sy__choice *out, struct wish wish, char *why)
@@ -253,32 +272,34 @@ static int use_switcher_ops(struct sy__choice *out,
 static int use_engine_ops(struct sy__choice *out,
                           const struct sy_runtime_config *cfg, char *why)
 {
+    const char *variant = after_plus(cfg->engine);
+    int err = sy_engine_probe(cfg->engine_ops, variant, why, WHY_BYTES);
+
     out->engine = cfg->engine_ops;
-    if (!find_variant(out->engine, after_plus(cfg->engine), &out->variant))
-        return -ENOENT;
-    return sy_engine_probe(out->engine, out->variant, why, WHY_BYTES);
+    if (err == 0)
+        (void)find_variant(out->engine, variant, &out->variant);
+    return err;
 }
 
+/* One line of SWITCHYARD_EXPLAIN=1. */
 static void explain(const char *kind, const char *name, const char *variant,
-                    const char *source, int err, const char *why)
+                    enum source source, const char *why)
 {
-    if (!environment.explain)
-        return;
     fprintf(stderr, "switchyard: %-8s %s%s%s, by %s%s%s\n", kind,
             name != NULL ? name : "none", variant != NULL ? "+" : "",
-            variant != NULL ? variant : "", source,
-            err != 0 ? ": refused: " : "", err != 0 ? why : "");
+            variant != NULL ? variant : "", source_names[source],
+            why[0] != '\0' ? ": refused: " : "", why);
 }
 
 /* What remains of a wish in a program that is bound to one switcher. */
 static int bind(struct wish *sw, const char *bound, char *why)
 {
     if (sw->name != NULL && strcmp(sw->name, bound) != 0 &&
-        strcmp(sw->source, "environment") != 0) {
+        sw->source != BY_ENVIRONMENT) {
         snprintf(why, WHY_BYTES, "the program is bound to %s", bound);
         return -ENOTSUP;
     }
-    *sw = (struct wish){bound, "binding"};
+    *sw = (struct wish){bound, BY_BINDING};
     return 0;
 }
 
@@ -291,43 +312,41 @@ int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg,
     int err;
 
     *out = (struct sy__choice){0};
-    pthread_mutex_lock(&lock_mutex); /* the names do not change once set */
+    sy__choice_lock(); /* the names do not change once set */
     sw =
         wish_for(locked.switcher, cfg->switcher, environment.switcher, use_env);
     engine = wish_for(locked.engine, cfg->engine, environment.engine, use_env);
-    pthread_mutex_unlock(&lock_mutex);
+    sy__choice_unlock();
 
-    if (cfg->switcher_ops != NULL && strcmp(sw.source, "lock") != 0)
-        sw = (struct wish){cfg->switcher_ops->name, "config"};
+    if (cfg->switcher_ops != NULL && sw.source != BY_LOCK)
+        sw = (struct wish){cfg->switcher_ops->name, BY_CONFIG};
     if (bound != NULL) {
         err = bind(&sw, bound, why);
         if (err == 0)
             err = choose_switcher(out, sw, why);
-    } else if (cfg->switcher_ops != NULL && strcmp(sw.source, "lock") != 0) {
+    } else if (cfg->switcher_ops != NULL && sw.source != BY_LOCK) {
         err = use_switcher_ops(out, cfg, why);
     } else {
         err = choose_switcher(out, sw, why);
     }
-    explain("switcher", out->sw != NULL ? out->sw->name : sw.name, NULL,
-            sw.source, err, why);
+    if (use_env && environment.explain)
+        explain("switcher", out->sw != NULL ? out->sw->name : sw.name, NULL,
+                sw.source, why);
     if (err != 0)
         return err;
 
-    if (cfg->engine_ops != NULL && strcmp(engine.source, "lock") != 0) {
-        engine = (struct wish){cfg->engine_ops->name, "config"};
+    if (cfg->engine_ops != NULL && engine.source != BY_LOCK) {
+        engine = (struct wish){cfg->engine_ops->name, BY_CONFIG};
         err = use_engine_ops(out, cfg, why);
     } else {
         err = choose_engine(out, engine, why);
     }
-    explain("engine", out->engine != NULL ? out->engine->name : engine.name,
-            out->variant, engine.source, err, why);
+    if (use_env && environment.explain)
+        explain("engine", out->engine != NULL ? out->engine->name : engine.name,
+                out->variant, engine.source, why);
     if (err != 0)
         return err;
-    /* "default" < "environment" < "config" < "lock": report the weaker. */
-    out->reason = strcmp(sw.source, "default") == 0           ? sw.source
-                  : strcmp(engine.source, "default") == 0     ? engine.source
-                  : strcmp(sw.source, "environment") == 0     ? sw.source
-                  : strcmp(engine.source, "environment") == 0 ? engine.source
-                                                              : sw.source;
+    out->reason =
+        source_names[sw.source < engine.source ? sw.source : engine.source];
     return 0;
 }

@@ -29,7 +29,7 @@ SY_NORETURN void sy__bug(const char *what, const char *file, int line);
 enum {
     GATE_ROOT = 1 << 0,      /* not a job: a thread outside its jobs */
     GATE_NO_PAUSE = 1 << 1,  /* the switcher cannot */
-    GATE_FORKED = 1 << 2,    /* was running when the process forked */
+    GATE_FORKED = 1 << 2,    /* it ran, or an ancestor, when we forked */
     GATE_BLOCKED = 1 << 3,   /* block_count > 0 */
     GATE_CANCELLED = 1 << 4, /* one pause has to return -ECANCELED */
     GATE_PERMIT = 1 << 5,    /* its wake-up was collected while it ran */
@@ -42,7 +42,7 @@ enum {
     END_DEFERS = 1 << 1, /* deferred functions, or arguments on the heap */
     END_WAIT = 1 << 2,   /* a wait context to let go */
     END_BY_RUN = 1 << 3, /* resumed by sy_runtime_run(): keep the result */
-    END_FORKED = 1 << 4, /* the slot is from before the fork: drop it */
+    END_FORKED = 1 << 4, /* the parent's: it was paused when we forked */
     END_WIPE = 1 << 5,   /* SY_RT_ZERO_STACKS */
 };
 
@@ -189,6 +189,7 @@ struct sy_runtime {
     uint32_t ready_count;
     bool root_woken;
     bool fd_used;
+    bool engine_is_open;
 
     const struct sy_engine_ops *engine;
     const char *variant;
@@ -221,21 +222,50 @@ struct sy_runtime {
     struct sy_engine_slot *collect[COLLECT_MAX];
 };
 
-/* 0 if rt may be used by the calling thread, else -EXDEV. Makes a runtime that
-   was inherited over a fork the child's own. */
-int sy__runtime_own(struct sy_runtime *rt);
 /* One more slot with its stack onto rt->free. */
 int sy__runtime_grow(struct sy_runtime *rt);
 /* Take a slot out of use: to rt->free, or into quarantine. */
 void sy__slot_release(struct sy_job *job);
 /* Give back what a quarantined slot holds, if its last pin is gone. */
 void sy__quarantine_sweep(struct sy_runtime *rt);
+/* runtime.c: an engine's place for a slot. 0 or -errno. */
+int sy__slot_attach(struct sy_runtime *rt, struct sy_job *slot, uint32_t index);
+void sy__slot_detach(struct sy_runtime *rt, struct sy_job *slot);
+/* runtime.c: open the engine in its zeroed state. 0 or -errno. */
+int sy__engine_open(struct sy_runtime *rt);
+/* Detach every slot and close the engine, if it is open. Its state stays. */
+void sy__engine_drop(struct sy_runtime *rt);
+/* The same, after the last wake-up has arrived; the state is given back. */
+void sy__engine_close(struct sy_runtime *rt);
+/* Make the runtime the calling thread's. */
+void sy__runtime_adopt(struct sy_runtime *rt);
+/* Take it out of the calling thread's list. */
+void sy__runtime_unlink(struct sy_runtime *rt);
+/* Free all but the engine, which is closed. */
+void sy__runtime_free(struct sy_runtime *rt);
+/* Does the calling thread stand on a stack of this runtime? */
+bool sy__is_on_stack_of(const struct sy_runtime *rt);
+
+/* inherit.c: 0 if rt may be used by the calling thread, else -EXDEV. Makes a
+   runtime that was inherited over a fork the child's own, which may fail as
+   the engine's open and attach. */
+int sy__runtime_own(struct sy_runtime *rt);
+/* Is it in the calling thread's list? Of an inherited one that says nothing
+   about whose it was. */
+bool sy__runtime_is_mine(const struct sy_runtime *rt);
+/* Close the engine of an inherited runtime that was never used here. */
+void sy__inherited_close(struct sy_runtime *rt);
 /* End every job of a thread that ends, and close its runtimes. What a device
-   still uses is kept, and freed by a later call of this or of
-   sy_runtime_open() on any thread. */
+   still uses is kept until a sweep finds that its pins are gone. */
 void sy__thread_close_runtimes(struct sy__thread *thread);
+void sy__orphans_sweep(void);
 /* In the child of a fork: the calling thread's jobs and runtimes are old. */
 void sy__runtimes_after_fork(struct sy__thread *thread);
+/* Around fork(): no other thread may hold these in the child. */
+void sy__process_lock(void);
+void sy__process_unlock(void);
+void sy__choice_lock(void);
+void sy__choice_unlock(void);
 
 /* Put a paused job with a permit where sy_runtime_run() finds it. */
 void sy__make_ready(struct sy_job *job);

@@ -230,9 +230,7 @@ static void give_up_slot(struct sy_job *job, int result)
     struct sy_runtime *rt = job->rt;
 
     let_go(job);
-    if ((job->end_gate & END_FORKED) != 0) {
-        job->state = SLOT_FREE; /* its runtime has forgotten it */
-    } else if ((job->end_gate & END_BY_RUN) != 0) {
+    if ((job->end_gate & END_BY_RUN) != 0) {
         job->result = result;
         job->state = SLOT_FINISHED;
         rt->kept++;
@@ -606,7 +604,8 @@ int sy_job_cancel(struct sy_job *job)
 void sy__job_end_unrun(struct sy_job *job)
 {
     if (sy__is_paused(job)) {
-        job->resumable_by = NULL;
+        job->resumable_by = NULL; /* what it deferred must not resume it */
+        job->state = SLOT_LIVE;
         job->rt->abandoned++;
         let_go(job);
         if (sy__pins(job) == 0 && sy__has_own_stack(job->rt))
@@ -704,12 +703,13 @@ int sy_job_pin(struct sy_runtime *rt, struct sy_waker *waker)
     int err;
 
     *waker = (struct sy_waker){0};
-    if (sy__is_root(slot)) {
-        err = sy__runtime_own(rt);
-        if (err != 0)
-            return err;
+    if (!sy__is_root(slot))
+        rt = slot->rt;
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    if (sy__is_root(slot))
         slot = rt->root;
-    }
     slot->pins_taken++;
     *waker = sy_job_waker(slot);
     return 0;

@@ -10,18 +10,10 @@
  */
 #include "sanitizers.h"
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static struct {
-    pthread_mutex_t lock;
-    struct sy_runtime *orphans; /* whose devices are not done yet */
-    uint64_t runtimes_orphaned;
-    uint64_t jobs_orphaned;
-} process = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* ---- slots of a runtime ------------------------------------------------ */
 
@@ -42,7 +34,7 @@ static bool keeps_stacks(const struct sy_runtime *rt)
     return (rt->sw->caps & SY_SW_OWN_STACK) != 0;
 }
 
-static int attach(struct sy_runtime *rt, struct sy_job *slot, uint32_t index)
+int sy__slot_attach(struct sy_runtime *rt, struct sy_job *slot, uint32_t index)
 {
     memset(&slot->eslot, 0, sizeof(slot->eslot));
     slot->eslot.index = index;
@@ -53,7 +45,7 @@ static int attach(struct sy_runtime *rt, struct sy_job *slot, uint32_t index)
                : 0;
 }
 
-static void detach(struct sy_runtime *rt, struct sy_job *slot)
+void sy__slot_detach(struct sy_runtime *rt, struct sy_job *slot)
 {
     if (rt->engine->detach != NULL)
         rt->engine->detach(rt->engine_state, &slot->eslot);
@@ -148,7 +140,7 @@ static int add_slot(struct sy_runtime *rt, struct sy_job **out)
     slot->wait = NULL;
     slot->pins_taken = 0;
     atomic_store_explicit(&slot->pins_released, 0, memory_order_relaxed);
-    err = attach(rt, slot, rt->slot_count);
+    err = sy__slot_attach(rt, slot, rt->slot_count);
     if (err != 0) {
         sy__slots_give(slot);
         return err;
@@ -162,7 +154,7 @@ static void drop_last_slot(struct sy_runtime *rt)
 {
     struct sy_job *slot = rt->slots[--rt->slot_count];
 
-    detach(rt, slot);
+    sy__slot_detach(rt, slot);
     sy__slots_give(slot);
 }
 
@@ -432,20 +424,17 @@ int sy_wait_here(struct sy_waker waker, uint64_t timeout_ns)
     deadline_ns = timeout_ns == 0
                       ? 0
                       : sy_ns_after(sy_clock_now_ns(rt->clock), timeout_ns);
-    for (;;) {
+    while (!sy__clear_permit(slot)) {
         err = timeout_ns == 0 ? collect(rt, 0) : collect_until(rt, deadline_ns);
-        if (err != 0)
+        if (err != 0 || sy__clear_permit(slot))
             break;
-        if (sy__clear_permit(slot)) {
-            if (slot == rt->root)
-                rt->root_woken = false;
-            break;
-        }
         if (timeout_ns == 0 || time_left_ns(rt, deadline_ns) == 0) {
             err = -ETIMEDOUT;
             break;
         }
     }
+    if (err == 0 && slot == rt->root)
+        rt->root_woken = false;
     sy__ring_if_left(rt);
     return err;
 }
@@ -497,18 +486,26 @@ static void free_slots(struct sy_runtime *rt)
     free(rt->slots);
 }
 
-/* No waker has an effect from now on, and the engine is gone. */
-static void close_engine(struct sy_runtime *rt)
+void sy__engine_drop(struct sy_runtime *rt)
+{
+    if (!rt->engine_is_open)
+        return;
+    for (uint32_t i = rt->slot_count; i-- > 0;)
+        sy__slot_detach(rt, rt->slots[i]);
+    rt->engine->close(rt->engine_state);
+    rt->engine_is_open = false;
+}
+
+void sy__engine_close(struct sy_runtime *rt)
 {
     sy__end_generation(rt->root);
-    collect_stragglers(rt);
-    for (uint32_t i = rt->slot_count; i-- > 0;)
-        detach(rt, rt->slots[i]);
-    rt->engine->close(rt->engine_state);
+    if (rt->engine_is_open)
+        collect_stragglers(rt);
+    sy__engine_drop(rt);
     sy__state_give(rt->engine_state, rt->engine->state_bytes);
 }
 
-static void free_runtime(struct sy_runtime *rt)
+void sy__runtime_free(struct sy_runtime *rt)
 {
     free_slots(rt);
     sy__stacks_destroy(&rt->stacks);
@@ -517,46 +514,15 @@ static void free_runtime(struct sy_runtime *rt)
     free(rt);
 }
 
-static struct sy__thread *thread_of(const struct sy_runtime *rt)
+void sy__runtime_unlink(struct sy_runtime *rt)
 {
-    return (struct sy__thread *)(void *)rt->thread;
-}
-
-static void unlink_runtime(struct sy_runtime *rt)
-{
-    struct sy_runtime **at = &thread_of(rt)->runtimes;
+    struct sy_runtime **at = &sy__self()->runtimes;
 
     while (*at != rt)
         at = &(*at)->next;
     *at = rt->next;
-    if (rt->thread->current == rt->root)
-        rt->thread->current = &thread_of(rt)->nobody;
-}
-
-/* Free the orphans whose last pin is gone. */
-static void sweep_orphans(void)
-{
-    struct sy_runtime **at, *rt, *gone = NULL;
-
-    pthread_mutex_lock(&process.lock);
-    at = &process.orphans;
-    while (*at != NULL) {
-        rt = *at;
-        sy__quarantine_sweep(rt);
-        if (rt->quarantined != 0 || sy__pins(rt->root) != 0) {
-            at = &rt->next;
-            continue;
-        }
-        *at = rt->next;
-        rt->next = gone;
-        gone = rt;
-    }
-    pthread_mutex_unlock(&process.lock);
-    while (gone != NULL) {
-        rt = gone;
-        gone = rt->next;
-        free_runtime(rt);
-    }
+    if (sy_bind_self->current == rt->root)
+        sy_bind_self->current = &sy__self()->nobody;
 }
 
 static int check_config(const struct sy_runtime_config *cfg)
@@ -611,8 +577,7 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     sy__stacks_init(&rt->stacks, &policy);
 }
 
-/* Make the runtime the calling thread's. */
-static void set_thread(struct sy_runtime *rt)
+void sy__runtime_adopt(struct sy_runtime *rt)
 {
     rt->thread = sy_bind_self;
     rt->hot.starts_quickly =
@@ -621,14 +586,16 @@ static void set_thread(struct sy_runtime *rt)
         rt->thread->current = rt->root;
 }
 
-static int open_engine(struct sy_runtime *rt)
+int sy__engine_open(struct sy_runtime *rt)
 {
     struct sy_engine_config cfg = {
         .variant = rt->variant,
         .counts = &rt->counts,
     };
+    int err = rt->engine->open(rt->engine_state, &cfg);
 
-    return rt->engine->open(rt->engine_state, &cfg);
+    rt->engine_is_open = err == 0;
+    return err;
 }
 
 static int add_root(struct sy_runtime *rt)
@@ -682,7 +649,7 @@ static int open_runtime(struct sy_runtime **out,
         err = sy__thread_join();
     if (err != 0)
         return err;
-    sweep_orphans();
+    sy__orphans_sweep();
 
     rt = calloc(1, sizeof(*rt));
     if (rt == NULL)
@@ -693,20 +660,20 @@ static int open_runtime(struct sy_runtime **out,
         err = -ENOMEM;
         goto drop_runtime;
     }
-    err = open_engine(rt);
+    err = sy__engine_open(rt);
     if (err != 0)
         goto drop_state;
     err = add_root(rt);
     if (err != 0)
         goto drop_engine;
-    set_thread(rt);
-    rt->next = thread_of(rt)->runtimes;
-    thread_of(rt)->runtimes = rt;
+    sy__runtime_adopt(rt);
+    rt->next = sy__self()->runtimes;
+    sy__self()->runtimes = rt;
     err = warm_up(rt, cfg->jobs_init);
     if (err != 0) {
-        unlink_runtime(rt);
-        close_engine(rt);
-        free_runtime(rt);
+        sy__runtime_unlink(rt);
+        sy__engine_close(rt);
+        sy__runtime_free(rt);
         return err;
     }
     *out = rt;
@@ -722,8 +689,7 @@ drop_runtime:
     return err;
 }
 
-/* Does the calling thread stand on a stack of this runtime? */
-static bool is_running(const struct sy_runtime *rt)
+bool sy__is_on_stack_of(const struct sy_runtime *rt)
 {
     const struct sy_job *job = sy_bind_self->current;
 
@@ -760,165 +726,27 @@ int sy_bind_runtime_open(struct sy_runtime **out,
 
 int sy_runtime_close(struct sy_runtime *rt)
 {
-    int err, saved_errno = errno;
+    int saved_errno = errno;
 
     if (rt == NULL)
         return 0;
-    err = sy__runtime_own(rt);
-    if (err != 0)
-        return err;
-    sy__quarantine_sweep(rt);
-    if (rt->hot.started != rt->hot.ended || rt->quarantined != 0 ||
-        sy__pins(rt->root) != 0 || is_running(rt))
+    if (!sy__runtime_is_mine(rt))
+        return -EXDEV;
+    if (sy__is_on_stack_of(rt))
         return -EBUSY;
-    unlink_runtime(rt);
-    close_engine(rt);
-    free_runtime(rt);
+    if (rt->thread == sy_bind_self) { /* else it is a copy of the parent's */
+        sy__quarantine_sweep(rt);
+        if (rt->hot.started != rt->hot.ended || rt->quarantined != 0 ||
+            sy__pins(rt->root) != 0)
+            return -EBUSY;
+        sy__runtime_unlink(rt);
+        sy__engine_close(rt);
+    } else {
+        sy__inherited_close(rt);
+    }
+    sy__runtime_free(rt);
     errno = saved_errno;
     return 0;
-}
-
-/* ---- threads that end, processes that fork ----------------------------- */
-
-/* End what can be ended. False: a job of it is the one that ends the thread. */
-static bool end_all_jobs(struct sy_runtime *rt)
-{
-    bool all = true;
-
-    for (uint32_t i = 1; i < rt->slot_count; i++) {
-        struct sy_job *job = rt->slots[i];
-
-        if (!sy__is_paused(job) && job->state != SLOT_FINISHED) {
-            if (job->state == SLOT_LIVE)
-                all = false;
-            continue;
-        }
-        process.jobs_orphaned++;
-        sy__job_end_unrun(job);
-    }
-    return all;
-}
-
-void sy__thread_close_runtimes(struct sy__thread *thread)
-{
-    struct sy_runtime *rt;
-    bool all;
-
-    while (thread->runtimes != NULL) {
-        rt = thread->runtimes;
-        if (sy__runtime_own(rt) != 0) {
-            thread->runtimes = rt->next;
-            continue;
-        }
-        pthread_mutex_lock(&process.lock);
-        process.runtimes_orphaned++;
-        all = end_all_jobs(rt);
-        pthread_mutex_unlock(&process.lock);
-        unlink_runtime(rt);
-        close_engine(rt);
-        if (!all)
-            continue; /* its stacks are in use by the thread that ends */
-        pthread_mutex_lock(&process.lock);
-        rt->next = process.orphans;
-        process.orphans = rt;
-        pthread_mutex_unlock(&process.lock);
-    }
-    sweep_orphans();
-}
-
-void sy__runtimes_after_fork(struct sy__thread *thread)
-{
-    pthread_mutex_init(&process.lock, NULL); /* its holder is not here */
-    for (struct sy_runtime *rt = thread->runtimes; rt != NULL; rt = rt->next) {
-        for (uint32_t i = 1; i < rt->slot_count; i++) {
-            if (sy__is_free(rt->slots[i]))
-                continue;
-            rt->slots[i]->end_gate |= END_FORKED;
-            rt->slots[i]->gate |= GATE_FORKED;
-        }
-    }
-}
-
-/* May the slot serve the child? Not if a job from before the fork has it, or
-   its context needs a thread that only the parent has. */
-static bool survives_fork(const struct sy_runtime *rt,
-                          const struct sy_job *slot)
-{
-    return slot == rt->root ||
-           (sy__is_free(slot) && (slot->end_gate & END_FORKED) == 0 &&
-            (rt->sw->caps & SY_SW_SAME_THREAD) != 0);
-}
-
-/* Make a runtime of the parent's one of the child's: with an engine of its
-   own, and without the jobs of before. */
-static int start_afresh(struct sy_runtime *rt)
-{
-    uint32_t count = rt->slot_count;
-    int err;
-
-    for (uint32_t i = 0; i < count; i++)
-        detach(rt, rt->slots[i]);
-    rt->engine->close(rt->engine_state);
-    memset(rt->engine_state, 0, rt->engine->state_bytes);
-    err = open_engine(rt);
-    if (err != 0)
-        return err;
-    rt->hot.free = NULL;
-    rt->ready_head = NULL;
-    rt->ready_tail = &rt->ready_head;
-    rt->ready_count = 0;
-    rt->quarantine = NULL;
-    rt->quarantined = 0;
-    rt->root_woken = false;
-    rt->fd_used = false;
-    rt->lost_in_fork += rt->hot.started - rt->hot.ended;
-    rt->hot.ended = rt->hot.started;
-    rt->kept = 0;
-    rt->root->pins_taken =
-        atomic_load_explicit(&rt->root->pins_released, memory_order_relaxed);
-    rt->slot_count = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct sy_job *slot = rt->slots[i];
-
-        if (!survives_fork(rt, slot)) {
-            if (slot->state != SLOT_LIVE || sy__is_paused(slot))
-                slot->rt = NULL; /* its handle must not lead here */
-            continue;
-        }
-        slot->in_ready = false;
-        atomic_fetch_and_explicit(&slot->word, ~(WORD_QUEUED | WORD_PERMIT),
-                                  memory_order_relaxed);
-        err = attach(rt, slot, rt->slot_count);
-        if (err != 0)
-            break;
-        rt->slots[rt->slot_count++] = slot;
-        if (slot != rt->root) {
-            slot->link = rt->hot.free;
-            rt->hot.free = slot;
-        }
-    }
-    if (rt->slot_count == 0)
-        return err;
-    set_thread(rt);
-    return 0;
-}
-
-int sy__runtime_own(struct sy_runtime *rt)
-{
-    int err, saved_errno;
-
-    if (SY_LIKELY(rt != NULL && rt->thread == sy_bind_self))
-        return 0;
-    saved_errno = errno;
-    for (struct sy_runtime *mine = sy__self()->runtimes; mine != NULL;
-         mine = mine->next) {
-        if (mine == rt) {
-            err = start_afresh(rt);
-            errno = saved_errno;
-            return err;
-        }
-    }
-    return -EXDEV;
 }
 
 /* ---- stats ------------------------------------------------------------- */
@@ -966,22 +794,5 @@ int sy_runtime_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
     stats->engine = rt->engine_name;
     stats->guard = rt->stacks.guard;
     stats->choice = rt->choice;
-    return 0;
-}
-
-int sy_process_stats(struct sy_process_stats *stats)
-{
-    if (stats->size != sizeof(*stats))
-        return -EINVAL;
-    memset(stats, 0, sizeof(*stats));
-    stats->size = sizeof(*stats);
-    sweep_orphans();
-    pthread_mutex_lock(&process.lock);
-    stats->runtimes_orphaned = process.runtimes_orphaned;
-    stats->jobs_orphaned = process.jobs_orphaned;
-    for (const struct sy_runtime *rt = process.orphans; rt != NULL;
-         rt = rt->next)
-        stats->jobs_quarantined += rt->quarantined;
-    pthread_mutex_unlock(&process.lock);
     return 0;
 }

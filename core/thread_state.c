@@ -50,12 +50,16 @@ static void at_thread_exit(void *arg)
 
 static void before_fork(void)
 {
+    sy__choice_lock();
+    sy__process_lock();
     sy__slots_lock();
 }
 
 static void after_fork_in_parent(void)
 {
     sy__slots_unlock();
+    sy__process_unlock();
+    sy__choice_unlock();
 }
 
 /*
@@ -68,7 +72,7 @@ static void after_fork_in_child(void)
 {
     struct sy__thread *old = sy__self(), *thread;
 
-    sy__slots_unlock();
+    after_fork_in_parent();
     if (old == &stranger)
         return;
     thread = thread_new();

@@ -192,14 +192,16 @@ SY_API struct sy_waker sy_job_waker(struct sy_job *job);
  * Pin the calling job for an operation that is about to be handed to a device
  * and that uses memory of the job: until sy_complete() releases the pin, the
  * job's slot and stack are not reused, even if the job is abandoned. Outside
- * a job, or under a switcher that cannot pause, pins the runtime instead.
+ * a job, pins the runtime instead.
  *
- * @rt     the runtime to wake when there is no job; must belong to the
- *         calling thread
+ * @rt     the runtime to wake when there is no job, which must belong to the
+ *         calling thread; not looked at inside a job
  * @waker  set to the waker to hand to sy_complete(); {NULL, 0} on failure
  *
  * Returns 0, or
  *   -EXDEV  rt belongs to another thread
+ * and in the child of a fork what making the runtime its own returned
+ * (runtime.h).
  */
 SY_API SY_MUST_CHECK int sy_job_pin(struct sy_runtime *rt,
                                     struct sy_waker *waker);

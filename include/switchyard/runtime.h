@@ -9,7 +9,10 @@
  *          have several runtimes. When a thread ends, its runtimes are closed
  *          and their jobs abandoned (stats.h counts them).
  * Fork     In the child, the runtimes of the forking thread go on afresh: new
- *          jobs can be started, jobs from before the fork answer -EXDEV.
+ *          jobs can be started, paused jobs from before the fork answer
+ *          -EXDEV. The first call for a runtime there opens its engine anew
+ *          and may fail as sy_runtime_open(), -EMFILE for example; it can be
+ *          repeated.
  * Errors   0 or a count on success, -errno on failure; errno is never set.
  */
 #ifndef SWITCHYARD_RUNTIME_H
@@ -105,6 +108,8 @@ struct sy_runtime_config {
  *   -EPROTO  a part from outside was built for another ABI
  *   -ENOMEM  no memory for jobs_init stacks, or a guard could not be set
  *   -EMFILE  no file descriptor for the engine
+ * or what the engine's open hook and, with jobs_init, the switcher's prepare
+ * hook returned.
  */
 SY_API SY_MUST_CHECK int sy_runtime_open(struct sy_runtime **out,
                                          const struct sy_runtime_config *cfg);
@@ -113,7 +118,9 @@ SY_API SY_MUST_CHECK int sy_runtime_open(struct sy_runtime **out,
  * Close a runtime and free what it owns.
  *
  * Returns 0 (NULL is allowed), or, with the runtime untouched,
- *   -EBUSY  jobs are outstanding, or one of its jobs is the caller
+ *   -EBUSY  jobs are outstanding, one of its jobs is the caller, or a device
+ *           has not completed an operation of an abandoned job or of the
+ *           runtime's own waker
  *   -EXDEV  it belongs to another thread
  */
 SY_API SY_MUST_CHECK int sy_runtime_close(struct sy_runtime *rt);
@@ -151,6 +158,7 @@ SY_API SY_MUST_CHECK int sy_runtime_run(struct sy_runtime *rt,
  *   -ENOTSUP  this engine has none
  *   -EMFILE   no file descriptor left
  *   -EXDEV    the runtime belongs to another thread
+ * or what the engine's fd hook returned.
  */
 SY_API SY_MUST_CHECK int sy_runtime_fd(struct sy_runtime *rt, int *fd);
 

@@ -117,11 +117,13 @@ SY_BODY(wrong_thread_is_refused, BOTH)
 /* thread_exit.c */
 SY_BODY(thread_exit_abandons_its_jobs, BOTH)
 SY_BODY(wake_after_thread_exit, BOTH)
+SY_BODY(wake_after_a_thread_ended_inside_a_job, BOTH)
 
 /* fork_process.c */
 SY_BODY(fork_before_the_first_job, BOTH)
 SY_BODY(fork_with_paused_jobs, BOTH)
 SY_BODY(fork_inside_a_job, BOTH)
+SY_BODY(fork_in_a_job_that_ends_in_the_child, BOTH)
 
 /* close_runtime.c */
 SY_BODY(close_with_jobs_is_busy, SWITCHER)

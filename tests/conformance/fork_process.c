@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conformance.h"
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* New jobs work: one finishes at once, one pauses and is woken. */
 static void use_runtime(struct sy_runtime *rt)
@@ -115,4 +117,62 @@ CONFORMANCE(fork_inside_a_job)
     use_runtime(t->rt);
     CHECK_EQ(sy_job_resume(&job, &result), SY_JOB_FINISHED);
     CHECK_EQ(result, 13);
+}
+
+/* In the child, what could not pause waits here; on the child's own engine. */
+static void wait_for_a_completion(struct sy_runtime *rt)
+{
+    struct sy_waker waker;
+
+    CHECK_EQ(sy_job_pin(rt, &waker), 0);
+    CHECK_EQ(sy_complete(waker), 0);
+    CHECK_EQ(sy_wait_here(waker, SY_FOREVER), 0);
+}
+
+struct forker {
+    struct sy_runtime *rt;
+    pid_t child; /* 0 in the child */
+};
+
+static int fork_and_go_on(void *arg)
+{
+    struct forker *f = *(struct forker **)arg;
+
+    CHECK_EQ(sy_job_pause(), 0);
+    f->child = fork();
+    CHECK(f->child != -1);
+    if (f->child == 0) {
+        wait_for_a_completion(f->rt);
+        use_runtime(f->rt);
+        CHECK_EQ(sy_job_pause(), SY_NOT_PAUSED);
+    }
+    return 3;
+}
+
+CONFORMANCE(fork_in_a_job_that_ends_in_the_child)
+{
+    struct forker forker = {.rt = t->rt, .child = -1}, *arg = &forker;
+    struct sy_runtime_stats stats = {.size = sizeof(stats)};
+    struct sy_job_spec spec = {
+        .fn = fork_and_go_on, .arg = &arg, .arg_bytes = sizeof(arg)};
+    struct sy_job *job;
+    int result = -1, status = -1;
+
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    NEEDS(t, SY_SW_SAME_THREAD);
+    NEEDS_FORK(t);
+    CHECK_EQ(sy_job_start(t->rt, &spec, &job, &result), SY_JOB_PAUSED);
+    CHECK_EQ(sy_wake(sy_job_waker(job)), 0);
+    CHECK_EQ(sy_runtime_run(t->rt, SY_FOREVER), 1);
+    CHECK_EQ(sy_job_resume(&job, &result), SY_JOB_FINISHED);
+    CHECK_EQ(result, 3);
+    use_runtime(t->rt);
+    CHECK_EQ(sy_runtime_stats(t->rt, &stats), 0);
+    CHECK_EQ(stats.jobs_outstanding, 0);
+    if (forker.child == 0) {
+        CHECK_EQ(sy_runtime_close(t->rt), 0);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(forker.child, &status, 0), forker.child);
+    CHECK_EQ(status, 0);
 }

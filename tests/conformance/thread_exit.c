@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conformance.h"
+#include <pthread.h>
 
 struct leaver {
     const struct sy_conformance *t;
@@ -73,4 +74,38 @@ CONFORMANCE(wake_after_thread_exit)
         CHECK_EQ(sy_wake(l.waker), -ESRCH);
         CHECK_EQ(sy_wake(l.runtime_waker), -ESRCH);
     }
+}
+
+static int end_the_thread(void *arg)
+{
+    struct leaver *l = *(struct leaver **)arg;
+
+    l->waker = sy_job_waker(sy_job_current());
+    pthread_exit(NULL);
+}
+
+static void *end_inside_a_job(void *arg)
+{
+    struct leaver *l = arg;
+    struct sy_runtime_config config = sy_conformance_config(l->t);
+    struct sy_runtime *rt = sy_conformance_open(&config);
+    struct sy_job_spec spec = {
+        .fn = end_the_thread, .arg = &l, .arg_bytes = sizeof(l)};
+    struct sy_job *job;
+
+    (void)!sy_job_start(rt, &spec, &job, NULL);
+    CHECK(0); /* not reached */
+    return NULL;
+}
+
+/* The engine is closed, and its descriptors may be somebody else's by now. */
+CONFORMANCE(wake_after_a_thread_ended_inside_a_job)
+{
+    struct leaver l = {.t = t};
+
+    NEEDS(t, SY_SW_SAME_THREAD);
+    if (SY_TESTS_UNDER_TSAN)
+        SKIP(t, "ThreadSanitizer cannot end a thread on a fiber's stack");
+    sy_conformance_on_thread(end_inside_a_job, &l);
+    CHECK_EQ(sy_wake(l.waker), -ESRCH);
 }
