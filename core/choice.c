@@ -294,8 +294,10 @@ static void explain(const char *kind, const char *name, const char *variant,
 /* What remains of a wish in a program that is bound to one switcher. */
 static int bind(struct wish *sw, const char *bound, char *why)
 {
-    if (sw->name != NULL && strcmp(sw->name, bound) != 0 &&
-        sw->source != BY_ENVIRONMENT) {
+    if (sw->name != NULL && sw->source != BY_ENVIRONMENT &&
+        strcmp(sw->name, bound) != 0) {
+        if (sy_switcher_find(sw->name) == NULL)
+            return 0; /* for choose_switcher() to refuse */
         snprintf(why, WHY_BYTES, "the program is bound to %s", bound);
         return -ENOTSUP;
     }
