@@ -64,4 +64,11 @@
 #endif
 #endif
 
+#ifndef SY_ASAN
+#define SY_ASAN 0
+#endif
+#ifndef SY_TSAN
+#define SY_TSAN 0
+#endif
+
 #endif

@@ -207,8 +207,4 @@ SY_API SY_MUST_CHECK int sy_job_pin(struct sy_runtime *rt,
                                     struct sy_waker *waker);
 
 SY_END_DECLS
-
-#ifdef SY_BIND_SWITCHER
-#include <switchyard/bind/bound.h>
-#endif
 #endif

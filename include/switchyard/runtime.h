@@ -202,8 +202,4 @@ SY_API SY_MUST_CHECK int sy_lock_choice(const char *switcher,
                                         const char *engine);
 
 SY_END_DECLS
-
-#ifdef SY_BIND_SWITCHER
-#include <switchyard/bind/bound.h>
-#endif
 #endif

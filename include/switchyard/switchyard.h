@@ -16,4 +16,9 @@
 #include <switchyard/wait.h>
 #include <switchyard/waker.h>
 
+/* Last, for it gives some of the names above another meaning. */
+#ifdef SY_BIND_SWITCHER
+#include <switchyard/bind/bound.h>
+#endif
+
 #endif
