@@ -10,10 +10,12 @@
  * Check whether a switcher keeps registers, alignment and what else the
  * calling convention demands.
  *
- * @why  "" when all is well
+ * @why   "" when all is well
+ * @hung  set to whether it failed because it hung
  *
  * Returns SY_CONFORMANCE_PASS, _FAIL or _SKIP.
  */
-int abi_verdict(const struct sy_switcher_ops *ops, char *why, size_t why_bytes);
+int abi_verdict(const struct sy_switcher_ops *ops, char *why, size_t why_bytes,
+                int *hung);
 
 #endif

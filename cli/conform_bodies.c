@@ -20,6 +20,11 @@
 #define BODY_MS_MAX 30000
 #define OPS_COUNT   200
 
+#define BODY(function)                                                         \
+    {                                                                          \
+#function, function                                                    \
+    }
+
 static int fail(char *why, size_t why_bytes, const char *format, ...)
     SY_PRINTF(3, 4);
 static int fail(char *why, size_t why_bytes, const char *format, ...)
@@ -162,9 +167,9 @@ static int refuses_unknown_options(const void *ops, char *why, size_t why_bytes)
 }
 
 const struct conform_body conform_device_bodies[] = {
-    {"announces_everything", announces_everything},
-    {"close_announces_what_is_pending", close_announces_what_is_pending},
-    {"refuses_unknown_options", refuses_unknown_options},
+    BODY(announces_everything),
+    BODY(close_announces_what_is_pending),
+    BODY(refuses_unknown_options),
     {NULL, NULL},
 };
 
@@ -222,7 +227,8 @@ static int operate(struct bench *b, uint64_t n, char *why, size_t why_bytes)
     return 1;
 }
 
-static int results_verify(const void *ops, char *why, size_t why_bytes)
+/* Twenty operations, each of them checked. */
+static int verify_each(const void *ops, int spoilt, char *why, size_t why_bytes)
 {
     struct bench b;
     uint64_t n;
@@ -232,33 +238,27 @@ static int results_verify(const void *ops, char *why, size_t why_bytes)
     for (n = 0; n < 20; n++) {
         if (!operate(&b, n, why, why_bytes))
             return 0;
-        if (b.ops->verify(b.shared, b.slot) != 1)
-            return fail(why, why_bytes, "operation %llu does not verify",
-                        (unsigned long long)n);
+        if (spoilt)
+            b.ops->spoil(b.slot);
+        if (b.ops->verify(b.shared, b.slot) != !spoilt)
+            return fail(why, why_bytes, "operation %llu %s",
+                        (unsigned long long)n,
+                        spoilt ? "verifies although it was spoiled"
+                               : "does not verify");
     }
     tear_down(&b);
     return 1;
 }
 
+static int results_verify(const void *ops, char *why, size_t why_bytes)
+{
+    return verify_each(ops, 0, why, why_bytes);
+}
+
 static int spoiled_results_do_not_verify(const void *ops, char *why,
                                          size_t why_bytes)
 {
-    struct bench b;
-    uint64_t n;
-
-    if (!set_up(&b, ops, 1, why, why_bytes))
-        return 0;
-    for (n = 0; n < 20; n++) {
-        if (!operate(&b, n, why, why_bytes))
-            return 0;
-        b.ops->spoil(b.slot);
-        if (b.ops->verify(b.shared, b.slot) != 0)
-            return fail(why, why_bytes,
-                        "operation %llu verifies although it was spoiled",
-                        (unsigned long long)n);
-    }
-    tear_down(&b);
-    return 1;
+    return verify_each(ops, 1, why, why_bytes);
 }
 
 static int names_real_steps(const void *ops, char *why, size_t why_bytes)
@@ -277,9 +277,9 @@ static int names_real_steps(const void *ops, char *why, size_t why_bytes)
 }
 
 const struct conform_body conform_workload_bodies[] = {
-    {"names_real_steps", names_real_steps},
-    {"results_verify", results_verify},
-    {"spoiled_results_do_not_verify", spoiled_results_do_not_verify},
+    BODY(names_real_steps),
+    BODY(results_verify),
+    BODY(spoiled_results_do_not_verify),
     {NULL, NULL},
 };
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <switchyard/clock.h>
 
 #include "../tests/conformance/conformance_table.h"
 #include "abi_verdict.h"
@@ -17,6 +18,8 @@
 
 struct conform_options {
     struct option_texts switcher, engine;
+    uint64_t timeout_ns;
+    int verbose;
 };
 
 static const struct option conform_options[] = {
@@ -30,13 +33,56 @@ static const struct option conform_options[] = {
      .help = "engines to try a switcher with; default: the best that works",
      .kind = OPTION_TEXTS,
      .offset = offsetof(struct conform_options, engine)},
+    {.name = "timeout",
+     .argument = "TIME",
+     .standard = "10s",
+     .help = "how long one check of a switcher or engine may take",
+     .kind = OPTION_DURATION,
+     .min = SY_NS_PER_S,
+     .max = 3600 * SY_NS_PER_S,
+     .offset = offsetof(struct conform_options, timeout_ns)},
+    {.name = "verbose",
+     .help = "one line for each check, not only for those that fail",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct conform_options, verbose)},
     {.name = NULL},
+};
+
+/* A part that hangs does so again and again; there is no need to see it all. */
+#define HANGS_MAX 3
+
+#define SKIP_REASONS_MAX 16
+
+struct skip_reason {
+    char why[256];
+    unsigned count;
 };
 
 struct tally {
     const char *what; /* "switcher mine" */
-    unsigned passed, failed, skipped;
+    const struct conform_options *options;
+    unsigned passed, failed, skipped, hung;
+    struct skip_reason reasons[SKIP_REASONS_MAX];
 };
+
+/* Count a skip with those that have the same reason; more reasons than there
+   is room for are in the sum only. */
+static void count_skip(struct tally *tally, const char *why)
+{
+    size_t i;
+
+    tally->skipped++;
+    for (i = 0; i < SKIP_REASONS_MAX; i++) {
+        struct skip_reason *reason = &tally->reasons[i];
+
+        if (reason->count == 0)
+            snprintf(reason->why, sizeof(reason->why), "%s", why);
+        else if (strncmp(reason->why, why, sizeof(reason->why) - 1) != 0)
+            continue;
+        reason->count++;
+        return;
+    }
+}
 
 static void report(struct tally *tally, int result, const char *check,
                    const char *with, const char *why)
@@ -48,7 +94,10 @@ static void report(struct tally *tally, int result, const char *check,
 
     tally->passed += word == 0;
     tally->failed += word == 1;
-    tally->skipped += word == 2;
+    if (word == 2)
+        count_skip(tally, why);
+    if (word != 1 && !tally->options->verbose)
+        return;
     printf("%s: %s%s%s: %s%s%s\n", tally->what, check,
            with[0] != '\0' ? " with " : "", with, words[word],
            why[0] != '\0' ? ": " : "", why);
@@ -65,7 +114,8 @@ static void run_bodies(struct tally *tally, unsigned varies,
     size_t n, i;
 
     table = sy_conformance_table(&n);
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < n && tally->hung < HANGS_MAX; i++) {
+        uint64_t began_ns = sy_clock_now_ns(sy_clock_monotonic());
         int result;
 
         if (((unsigned)table[i].varies & varies) == 0)
@@ -74,6 +124,9 @@ static void run_bodies(struct tally *tally, unsigned varies,
         result = sy_conformance_run(&table[i], sw->ops, en->ops, en->variant,
                                     why, sizeof(why));
         report(tally, result, table[i].name, with, why);
+        tally->hung += result == SY_CONFORMANCE_FAIL &&
+                       sy_clock_now_ns(sy_clock_monotonic()) - began_ns >=
+                           tally->options->timeout_ns;
     }
 }
 
@@ -116,6 +169,14 @@ static int choose_engines(const struct conform_options *options,
 
 static int finish(const struct tally *tally)
 {
+    size_t i;
+
+    if (tally->hung >= HANGS_MAX)
+        printf("%s: stopped: it hangs\n", tally->what);
+    for (i = 0; i < SKIP_REASONS_MAX && !tally->options->verbose; i++)
+        if (tally->reasons[i].count != 0)
+            printf("%s: %u skipped: %s\n", tally->what, tally->reasons[i].count,
+                   tally->reasons[i].why);
     printf("%s: %u passed, %u failed, %u skipped\n\n", tally->what,
            tally->passed, tally->failed, tally->skipped);
     if (tally->failed != 0)
@@ -138,18 +199,20 @@ static int conform_switcher(const struct conform_options *options,
 {
     unsigned char engines[PARTS_MAX];
     char what[80], why[512] = "";
-    struct tally tally = {.what = what};
+    struct tally tally = {.what = what, .options = options};
     unsigned varies = SY_VARIES_SWITCHER;
     size_t i;
-    int result;
+    int result, hung;
 
     snprintf(what, sizeof(what), "switcher %.63s", sw->part.name);
     if (!sw->part.works)
         return not_here(&tally, sw->part.why);
     if (choose_engines(options, parts, engines) < 0)
         return CLI_USAGE;
-    result = abi_verdict(sw->ops, why, sizeof(why));
+    result = abi_verdict(sw->ops, why, sizeof(why), &hung);
     report(&tally, result, "calling convention", "", why);
+    if (hung)
+        tally.hung = HANGS_MAX;
     for (i = 0; i < parts->engines_count; i++)
         if (engines[i])
             run_bodies(&tally, varies, sw, &parts->engines[i],
@@ -163,7 +226,7 @@ static int conform_engine(const struct conform_options *options,
 {
     unsigned char switchers[PARTS_MAX];
     char what[80];
-    struct tally tally = {.what = what};
+    struct tally tally = {.what = what, .options = options};
     size_t i;
 
     snprintf(what, sizeof(what), "engine %.63s", en->part.name);
@@ -178,10 +241,11 @@ static int conform_engine(const struct conform_options *options,
     return finish(&tally);
 }
 
-static int conform_device(const struct part_device *device)
+static int conform_device(const struct conform_options *options,
+                          const struct part_device *device)
 {
     char what[80], why[512] = "";
-    struct tally tally = {.what = what};
+    struct tally tally = {.what = what, .options = options};
     size_t i;
 
     snprintf(what, sizeof(what), "device %.63s", device->part.name);
@@ -195,10 +259,11 @@ static int conform_device(const struct part_device *device)
     return finish(&tally);
 }
 
-static int conform_workload(const struct part_workload *workload)
+static int conform_workload(const struct conform_options *options,
+                            const struct part_workload *workload)
 {
     char what[80], why[512] = "";
-    struct tally tally = {.what = what};
+    struct tally tally = {.what = what, .options = options};
     size_t i;
 
     snprintf(what, sizeof(what), "workload %.63s", workload->part.name);
@@ -241,10 +306,11 @@ static int conform_all(const struct conform_options *options,
                            conform_engine(options, parts, &parts->engines[i]));
     for (i = 0; i < parts->devices_count; i++)
         if (parts->devices[i].part.file != NULL)
-            status = worse(status, conform_device(&parts->devices[i]));
+            status = worse(status, conform_device(options, &parts->devices[i]));
     for (i = 0; i < parts->workloads_count; i++)
         if (parts->workloads[i].part.file != NULL)
-            status = worse(status, conform_workload(&parts->workloads[i]));
+            status =
+                worse(status, conform_workload(options, &parts->workloads[i]));
     return status;
 }
 
@@ -254,11 +320,12 @@ static int run_conform(const struct command *self, int argc, char **argv)
     static const struct option_texts no_files;
     struct conform_options options;
     struct option_texts operands;
-    char why[4096 + PART_WHY_BYTES] = "";
+    char why[4096 + PART_WHY_BYTES] = "", seconds[32];
     size_t i;
     int status;
 
     memset(&options, 0, sizeof(options));
+    options_default(self->options, &options);
     status = options_parse(self, argc, argv, &options, &operands);
     if (status != -1)
         return status;
@@ -269,6 +336,10 @@ static int run_conform(const struct command *self, int argc, char **argv)
     status = parts_open(&parts, &no_files);
     if (status != -1)
         return status;
+    /* How sy_conformance_run() is told; whole seconds. */
+    snprintf(seconds, sizeof(seconds), "%llu",
+             (unsigned long long)(options.timeout_ns / SY_NS_PER_S));
+    setenv("SY_CONFORMANCE_TIMEOUT_S", seconds, 1);
     for (i = 0; i < operands.count; i++) {
         status = parts_load(&parts, operands.item[i], why, sizeof(why));
         if (status == -ENOEXEC || status == -ENOENT) {

@@ -7,6 +7,7 @@
 #include "command.h"
 #include "options.h"
 #include "parts.h"
+#include "print_json.h"
 #include "table.h"
 
 struct list_options {
@@ -117,24 +118,15 @@ static json_t *kind_to_json(const struct kind *kind)
     return array;
 }
 
-static int print_json(const struct kind *kinds, size_t count)
+static json_t *kinds_to_json(const struct kind *kinds, size_t count)
 {
     json_t *root = json_object();
-    char *text;
     size_t i;
 
     json_object_set_new(root, "schema", json_string("switchyard-list/1"));
     for (i = 0; i < count; i++)
         json_object_set_new(root, kinds[i].key, kind_to_json(&kinds[i]));
-    text = json_dumps(root, JSON_INDENT(2));
-    json_decref(root);
-    if (text == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    puts(text);
-    free(text);
-    return CLI_OK;
+    return root;
 }
 
 static int run_list(const struct command *self, int argc, char **argv)
@@ -155,7 +147,7 @@ static int run_list(const struct command *self, int argc, char **argv)
         return status;
     describe_kinds(&parts, kinds);
     if (options.json)
-        return print_json(kinds, 4);
+        return print_json(kinds_to_json(kinds, 4));
     status = CLI_OK;
     for (i = 0; status == CLI_OK && i < 4; i++)
         status = print_kind(&kinds[i]);

@@ -38,7 +38,13 @@ static const struct unit byte_units[] = {
     {NULL, 0},
 };
 
-static const struct unit no_units[] = {{"", 1}, {NULL, 0}};
+/* As devices read their counts. */
+static const struct unit count_units[] = {
+    {"M", 1024 * 1024},
+    {"K", 1024},
+    {"", 1},
+    {NULL, 0},
+};
 
 /* ---- reading values ----------------------------------------------------- */
 
@@ -137,8 +143,9 @@ static int refuse(const struct option *o, const char *text, char *why,
     describe_range(o, range, sizeof(range));
     if (o->kind == OPTION_DURATION)
         hint = ", with a unit (ns, us, ms, s, min, h)";
-    snprintf(why, why_bytes, "'%s' is not accepted; the range is %s%s", text,
-             range, hint);
+    snprintf(why, why_bytes, "'%s' is not accepted; %s %s%s", text,
+             o->kind == OPTION_CHOICE ? "accepted:" : "the range is", range,
+             hint);
     return -EINVAL;
 }
 
@@ -147,7 +154,7 @@ static int read_in_range(const struct option *o, const char *text, size_t bytes,
 {
     const struct unit *units = o->kind == OPTION_BYTES      ? byte_units
                                : o->kind == OPTION_DURATION ? duration_units
-                                                            : no_units;
+                                                            : count_units;
 
     if (read_quantity(text, bytes, units, out) != 0)
         return -EINVAL;
@@ -380,8 +387,8 @@ int options_parse(const struct command *command, int argc, char **argv,
         }
     }
     if (operands->count != 0 && command->operands[0] == '\0') {
-        say("'%s' is too much: 'switchyard %s' takes options only",
-            operands->item[0], command->name);
+        say("'switchyard %s' takes no operand '%s', only options",
+            command->name, operands->item[0]);
         return CLI_USAGE;
     }
     return -1;

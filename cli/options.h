@@ -18,8 +18,8 @@ enum option_kind {
     OPTION_FLAG = 0, /* int */
     OPTION_TEXT,     /* const char * */
     OPTION_TEXTS,    /* struct option_texts; each use adds one */
-    OPTION_NUMBER,   /* uint64_t */
-    OPTION_NUMBERS,  /* struct option_numbers: "1,8,64" */
+    OPTION_NUMBER,   /* uint64_t, with the suffixes K, M */
+    OPTION_NUMBERS,  /* struct option_numbers: "1,8,1K" */
     OPTION_BYTES,    /* uint64_t, with the suffixes K, M, G */
     OPTION_DURATION, /* uint64_t, ns, written with its unit */
     OPTION_CHOICE,   /* const char *, one of choices */

@@ -287,20 +287,44 @@ int parts_open(struct parts *parts, const struct option_texts *files)
 
 /* ---- choosing among them ------------------------------------------------ */
 
+#define ALSO (sizeof(((struct part *)NULL)->also) / sizeof(char *))
+
 static int say_unknown(const char *what, const char *name,
                        const struct part *first, size_t stride, size_t count)
 {
     struct suggestion s;
-    size_t i;
+    size_t i, j;
 
     suggest_begin(&s, name);
     for (i = 0; i < count; i++) {
-        suggest_offer(&s, part_at(first, stride, i)->bare);
-        suggest_offer(&s, part_at(first, stride, i)->name);
+        const struct part *part = part_at(first, stride, i);
+
+        suggest_offer(&s, part->bare);
+        suggest_offer(&s, part->name);
+        for (j = 0; j < ALSO; j++)
+            if (part->also[j] != NULL)
+                suggest_offer(&s, part->also[j]);
     }
     suggest_say(&s, what);
-    say("'switchyard list' shows what there is");
+    if (strcmp(what, "reference") == 0)
+        say("there are software, blocking, callback, openssl and none");
+    else
+        say("'switchyard list' shows what there is");
     return -EINVAL;
+}
+
+/* Does a pattern choose the part, by whatever name? */
+static int matches(const struct part *part, const char *pattern)
+{
+    size_t i;
+
+    if (fnmatch(pattern, part->name, 0) == 0 ||
+        fnmatch(pattern, part->bare, 0) == 0)
+        return 1;
+    for (i = 0; i < ALSO; i++)
+        if (part->also[i] != NULL && fnmatch(pattern, part->also[i], 0) == 0)
+            return 1;
+    return 0;
 }
 
 struct choice {
@@ -326,8 +350,7 @@ static int apply_pattern(struct choice *c, const char *pattern)
     for (i = 0; i < c->count; i++) {
         const struct part *part = part_at(c->first, c->stride, i);
 
-        if (fnmatch(pattern, part->name, 0) == 0 ||
-            fnmatch(pattern, part->bare, 0) == 0) {
+        if (matches(part, pattern)) {
             c->chosen[i] = value;
             hits++;
         }

@@ -33,6 +33,7 @@ struct part {
     const char *bare; /* an engine's name without variant, else name */
     const char *summary;
     const char *file;         /* where it was loaded from; NULL: the library */
+    const char *also[3];      /* more names to be chosen by; NULL: none */
     int works;                /* here */
     char why[PART_WHY_BYTES]; /* if not; else "" */
 };

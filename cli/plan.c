@@ -2,6 +2,7 @@
 #include "plan.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 struct mix {
     struct sy_mix_item items[SY_MIX_MAX];
     unsigned count;
+    int has_size; /* was given as "name@N" */
 };
 
 struct device {
@@ -76,7 +78,7 @@ static int resolve_workload(const struct parts *parts, const char *text,
 {
     size_t bytes = strcspn(text, "@"), i;
     const struct part_workload *w = find_workload(parts, text, bytes);
-    struct option size = {.kind = OPTION_BYTES};
+    struct option size = {.kind = OPTION_NUMBER};
     struct suggestion s;
     uint64_t value;
     char why[256];
@@ -103,7 +105,9 @@ static int resolve_workload(const struct parts *parts, const char *text,
     size.max = w->ops->param_max;
     if (options_read(&size, &value, text + bytes + 1, 0, why, sizeof(why)) !=
         0) {
-        say("%s: the size of %s: %s", where, w->part.name, why);
+        say("%s: the N of %s@N: %s; suffixes K and M", where, w->part.name,
+            why);
+        say("%s is: %s", w->part.name, w->part.summary);
         return -EINVAL;
     }
     item->param_bytes = (size_t)value;
@@ -162,50 +166,105 @@ static int add_sized(struct factors *f, const struct parts *parts,
     return -1;
 }
 
-/* Names with a size are mixes of their own; the rest are patterns. */
-static int mixes_from_options(struct factors *f, const struct parts *parts)
+/* Is this workload, with its usual size, a mix that a pattern chose? */
+static struct mix *find_chosen(struct factors *f, const struct part_workload *w)
 {
-    struct option_texts patterns = {.count = 0};
+    size_t i;
+
+    for (i = 0; i < f->mixes_count; i++)
+        if (!f->mixes[i].has_size && f->mixes[i].items[0].ops == w->ops)
+            return &f->mixes[i];
+    return NULL;
+}
+
+static void remove_mix(struct factors *f, struct mix *mix)
+{
+    size_t behind = (size_t)(&f->mixes[f->mixes_count] - (mix + 1));
+
+    memmove(mix, mix + 1, behind * sizeof(*mix));
+    f->mixes_count--;
+}
+
+/*
+ * Add what a pattern chooses, or with '!' in front take it out again. One
+ * that begins with '!' and comes first means: all but these.
+ */
+static int apply_pattern(struct factors *f, const struct parts *parts,
+                         const char *pattern, int is_first)
+{
+    struct option_texts one = {.item = {pattern}, .count = 1};
     unsigned char chosen[PARTS_MAX];
-    char texts[4096], *item, *rest = NULL;
-    size_t i, used = 0;
+    size_t i;
 
-    for (i = 0; i < f->options->workload.count; i++) {
-        int n = snprintf(texts + used, sizeof(texts) - used, "%s%s",
-                         i != 0 ? "," : "", f->options->workload.item[i]);
-
-        if (n < 0 || (size_t)n >= sizeof(texts) - used) {
-            say("--workload: too long");
-            return CLI_USAGE;
-        }
-        used += (size_t)n;
-    }
-    for (item = strtok_r(texts, ", \t", &rest); item != NULL;
-         item = strtok_r(NULL, ", \t", &rest)) {
-        if (strchr(item, '@') == NULL) {
-            if (patterns.count == OPTION_ITEMS_MAX) {
-                say("--workload: more than %d names", OPTION_ITEMS_MAX);
-                return CLI_USAGE;
-            }
-            patterns.item[patterns.count++] = item;
-        } else if (add_sized(f, parts, item) != -1) {
-            return CLI_USAGE;
-        }
-    }
-    if (patterns.count == 0)
-        return -1;
-    if (parts_choose("workload", &patterns, &parts->workloads[0].part,
+    if (parts_choose("workload", &one, &parts->workloads[0].part,
                      sizeof(parts->workloads[0]), parts->workloads_count,
                      chosen) < 0)
         return CLI_USAGE;
-    for (i = 0; i < parts->workloads_count; i++)
-        if (chosen[i] &&
-            add_sized(f, parts, parts->workloads[i].part.name) != -1)
+    for (i = 0; i < parts->workloads_count; i++) {
+        const struct part_workload *w = &parts->workloads[i];
+        struct mix *mix = find_chosen(f, w);
+
+        if (chosen[i] && mix == NULL && (pattern[0] != '!' || is_first)) {
+            if (add_sized(f, parts, w->part.name) != -1)
+                return CLI_USAGE;
+        } else if (!chosen[i] && mix != NULL && pattern[0] == '!') {
+            remove_mix(f, mix);
+        }
+    }
+    return -1;
+}
+
+/* In the order in which they were asked for. */
+static int mixes_from_options(struct factors *f, const struct parts *parts)
+{
+    char text[1024], *item, *rest;
+    size_t i;
+    int status, patterns = 0;
+
+    for (i = 0; i < f->options->workload.count; i++) {
+        if (strlen(f->options->workload.item[i]) >= sizeof(text)) {
+            say("--workload: longer than %zu bytes", sizeof(text) - 1);
             return CLI_USAGE;
+        }
+        strcpy(text, f->options->workload.item[i]);
+        rest = NULL;
+        for (item = strtok_r(text, ", \t", &rest); item != NULL;
+             item = strtok_r(NULL, ", \t", &rest)) {
+            if (strchr(item, '@') == NULL) {
+                status = apply_pattern(f, parts, item, patterns++ == 0);
+            } else {
+                status = add_sized(f, parts, item);
+                if (status == -1)
+                    f->mixes[f->mixes_count - 1].has_size = 1;
+            }
+            if (status != -1)
+                return status;
+        }
+    }
     return -1;
 }
 
 /* ---- devices ------------------------------------------------------------ */
+
+/* Threads of the device and the loop need a CPU each. */
+static void warn_of_crowding(const char *spec)
+{
+    const char *threads = strstr(spec, "threads=");
+    unsigned long count;
+    cpu_set_t set;
+
+    threads = threads != NULL ? threads + 8 : spec + strcspn(spec, ":") + 1;
+    count = spec[strcspn(spec, ":")] != '\0' ? strtoul(threads, NULL, 10) : 0;
+    if (count == 0)
+        count = 1; /* the default */
+    if (strncmp(spec, "workers", 7) != 0 ||
+        sched_getaffinity(0, sizeof(set), &set) != 0 ||
+        count + 1 <= (unsigned long)CPU_COUNT(&set))
+        return;
+    say("--device: '%s' and the loop need %lu CPUs, and there are %d: they "
+        "will be in each other's way",
+        spec, count + 1, CPU_COUNT(&set));
+}
 
 static int add_device(struct factors *f, const struct parts *parts,
                       const char *spec)
@@ -239,6 +298,7 @@ static int add_device(struct factors *f, const struct parts *parts,
         return err == -EINVAL ? CLI_USAGE : CLI_ENVIRONMENT;
     }
     sy_device_close(device);
+    warn_of_crowding(spec);
     f->devices[f->devices_count].spec = spec;
     f->devices[f->devices_count].ops =
         found->part.file != NULL ? found->ops : NULL;
@@ -268,6 +328,10 @@ static int list_combinations(struct factors *f, const struct parts *parts)
             snprintf(c->bare, sizeof(c->bare), "%.31s+%.31s",
                      c->switcher->part.name, c->engine->part.bare);
             c->part.bare = c->bare;
+            /* "asm" stands for "asm+*", and "queue" for "*+queue". */
+            c->part.also[0] = c->switcher->part.name;
+            c->part.also[1] = c->engine->part.name;
+            c->part.also[2] = c->engine->part.bare;
         }
     }
     f->combinations_count = n;

@@ -6,28 +6,37 @@
 
 #include "table.h"
 
+/* Kept short: the widest table of the standard suite fits 120 columns. */
 static const struct table_column columns[] = {
     {"switcher+engine", "", 0},
-    {"jobs", "in flight", 1},
+    {"jobs", "", 1},
     {"throughput", "ops/s", 1},
     {"p50", "us", 1},
     {"p99", "us", 1},
     {"p99.9", "us", 1},
-    {"CPU per job", "us", 1},
-    {"system calls", "per job", 1},
-    {"verified", "operations", 1},
-    {"rounds", "lowest..highest", 1},
-    {"status", "", 0},
+    {"CPU", "us/job", 1},
+    {"syscalls", "per job", 1},
+    {"verified", "a sample", 1},
+    {"rounds, ops/s", "lowest..highest", 1},
+    {"status", "", 0}, /* nothing where all is well */
 };
 
+enum { COLUMN_VERIFIED = 8 };
+
 #define COLUMNS_COUNT (sizeof(columns) / sizeof(columns[0]))
+
+/* Three digits: an operation that does nothing takes less than a us. */
+static void put_us(struct table *table, double us)
+{
+    table_number(table, us, us < 1 ? 3 : us < 10 ? 2 : 1);
+}
 
 static void put_quantile(struct table *table, const struct result *r, double q)
 {
     uint64_t ns;
 
     if (sy_outcome_quantile(&r->sum, q, &ns))
-        table_number(table, (double)ns / (double)SY_NS_PER_US, 1);
+        put_us(table, (double)ns / (double)SY_NS_PER_US);
     else
         table_cell(table, "-");
 }
@@ -47,6 +56,13 @@ static void put_figures(struct table *table, const struct result *r)
         table_cell(table, "-");
 }
 
+/* One where only one is possible, whatever was asked; a row that did not get
+   that far shows what was asked. */
+static unsigned jobs_in_flight(const struct result *r)
+{
+    return result_has_figures(r) ? r->sum.jobs : r->exp->jobs;
+}
+
 static int put_row(struct table *table, const struct result *r)
 {
     char name[128], low[32], high[32];
@@ -55,7 +71,7 @@ static int put_row(struct table *table, const struct result *r)
     if (table_row(table) != 0)
         return -ENOMEM;
     table_cell(table, "%s", sy_experiment_name(r->exp, name, sizeof(name)));
-    table_number(table, (double)r->exp->jobs, 0);
+    table_number(table, (double)jobs_in_flight(r), 0);
     if (result_has_figures(r))
         put_figures(table, r);
     else
@@ -67,12 +83,14 @@ static int put_row(struct table *table, const struct result *r)
         table_cell(table, "-");
     if (r->rounds > 1)
         table_cell(table, "%s..%s",
-                   format_number(low, sizeof(low), r->lowest_per_s, 0),
-                   format_number(high, sizeof(high), r->highest_per_s, 0));
+                   format_number(low, sizeof(low), r->per_s.low, 0),
+                   format_number(high, sizeof(high), r->per_s.high, 0));
     else
         table_cell(table, "%s", "");
-    table_cell(table, "%s%s", result_status_word(r->status),
-               r->status == RESULT_OK && r->sum.partial ? ", cut short" : "");
+    if (r->status == RESULT_OK)
+        table_cell(table, "%s", r->sum.partial ? "cut short" : "");
+    else
+        table_cell(table, "%s", result_status_word(r->status));
     return 0;
 }
 
@@ -109,11 +127,45 @@ static void print_reasons(const struct result *const *rows, size_t count,
     }
 }
 
+/* What the reader must know before comparing the rows. */
+static void print_cautions(const struct result *const *rows, size_t count,
+                           FILE *to)
+{
+    double late_us, p50_us;
+    char name[128];
+    size_t i;
+    int late = 0;
+
+    for (i = 0; i < count; i++) {
+        if (!result_has_figures(rows[i]) ||
+            !result_is_late(rows[i], &late_us, &p50_us))
+            continue;
+        fprintf(to, "%s%s (%.1f of %.1f us)",
+                late++ ? ", "
+                       : "\nThe device itself was late, on average by more "
+                         "than a tenth of p50, in: ",
+                sy_experiment_name(rows[i]->exp, name, sizeof(name)), late_us,
+                p50_us);
+    }
+    if (late)
+        fputs(".\n", to);
+    if (count > 0 && rows[0]->exp->verify_every != 0)
+        fputs("\nResults were verified at once (--verify all), which costs CPU "
+              "time and makes others in\nflight wait: do not compare speed "
+              "here.\n",
+              to);
+}
+
 int result_table_print(const struct result *const *rows, size_t count, FILE *to)
 {
-    struct table *table = table_new(columns, COLUMNS_COUNT);
+    struct table_column shown[COLUMNS_COUNT];
+    struct table *table;
     size_t i;
 
+    memcpy(shown, columns, sizeof(shown));
+    if (count > 0 && rows[0]->exp->verify_every == 1)
+        shown[COLUMN_VERIFIED].unit = "all";
+    table = table_new(shown, COLUMNS_COUNT);
     if (table == NULL)
         return -ENOMEM;
     for (i = 0; i < count; i++) {
@@ -126,6 +178,7 @@ int result_table_print(const struct result *const *rows, size_t count, FILE *to)
     table_print(table, to);
     table_free(table);
     print_reasons(rows, count, to);
+    print_cautions(rows, count, to);
     return 0;
 
 free_table:

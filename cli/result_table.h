@@ -9,7 +9,7 @@
 
 /*
  * Print results of one task: combinations, the sweep, the reference rows; then
- * why rows have no figures.
+ * why rows have no figures, and what to beware of in those that have.
  *
  * @rows  of them count, in the order in which they are to be printed
  *

@@ -2,8 +2,13 @@
 #include "results.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* A device later than this part of the median says more about itself than
+   about the row. */
+#define LATE_SHARE 0.1
 
 static double outcome_per_s(const struct sy_outcome *o)
 {
@@ -33,17 +38,34 @@ int result_syscalls(const struct result *r, double *per_operation)
     return 1;
 }
 
+int result_is_late(const struct result *r, double *late_us, double *p50_us)
+{
+    const struct sy_outcome_device *device = &r->sum.device;
+    uint64_t p50_ns;
+
+    *late_us = 0;
+    *p50_us = 0;
+    if (device->late_count == 0 || !sy_outcome_quantile(&r->sum, 0.5, &p50_ns))
+        return 0;
+    *late_us = (double)device->late_sum_ns / (double)device->late_count /
+               (double)SY_NS_PER_US;
+    *p50_us = (double)p50_ns / (double)SY_NS_PER_US;
+    return *late_us > *p50_us * LATE_SHARE;
+}
+
 int result_has_figures(const struct result *r)
 {
     return r->status == RESULT_OK && r->sum.operations != 0 &&
            r->sum.elapsed_ns != 0;
 }
 
-int result_section(const struct result *r)
+enum result_section result_section(const struct result *r)
 {
     if (r->exp->row != SY_ROW_COMBINATION)
-        return 2;
-    return r->is_sweep ? 1 : 0;
+        return SECTION_REFERENCE;
+    if ((r->exp->switcher->caps & SY_SW_CAN_PAUSE) == 0)
+        return SECTION_NO_PAUSE;
+    return r->is_sweep ? SECTION_SWEEP : SECTION_MAIN;
 }
 
 const char *result_status_word(enum result_status status)
@@ -73,14 +95,36 @@ static enum result_status status_of(const struct sy_outcome *outcome)
     return RESULT_OK;
 }
 
+static void widen(struct range *range, int is_first, double low, double high)
+{
+    if (is_first || low < range->low)
+        range->low = low;
+    if (is_first || high > range->high)
+        range->high = high;
+}
+
+/* Before the round is counted. */
+static void add_ranges(struct result *r, const struct sy_outcome *o)
+{
+    const double operations = (double)o->operations;
+    double per_s = outcome_per_s(o), cpu_us = 0, p99_us;
+    uint64_t p99_ns;
+
+    if (o->operations != 0)
+        cpu_us = (double)o->cpu_ns / (double)SY_NS_PER_US / operations;
+    widen(&r->per_s, r->rounds == 0, per_s, per_s);
+    widen(&r->cpu_us, r->rounds == 0, cpu_us, cpu_us);
+    if (sy_outcome_quantile(o, 0.99, &p99_ns)) {
+        p99_us = (double)p99_ns / (double)SY_NS_PER_US;
+        widen(&r->p99_us, r->rounds == 0, p99_us, p99_us);
+    } else {
+        widen(&r->p99_us, r->rounds == 0, 0, HUGE_VAL);
+    }
+}
+
 static void add_figures(struct result *r, const struct sy_outcome *o)
 {
-    double per_s = outcome_per_s(o);
-
-    if (r->rounds == 0 || per_s < r->lowest_per_s)
-        r->lowest_per_s = per_s;
-    if (r->rounds == 0 || per_s > r->highest_per_s)
-        r->highest_per_s = per_s;
+    add_ranges(r, o);
     if (r->rounds++ == 0) {
         r->sum = *o;
         return;
@@ -89,6 +133,7 @@ static void add_figures(struct result *r, const struct sy_outcome *o)
     r->sum.operations += o->operations;
     r->sum.elapsed_ns += o->elapsed_ns;
     r->sum.cpu_ns += o->cpu_ns;
+    r->sum.verify_cpu_ns += o->verify_cpu_ns;
     r->sum.verified += o->verified;
     r->sum.wrong += o->wrong;
     if (o->syscalls != SY_OUTCOME_NONE && r->sum.syscalls != SY_OUTCOME_NONE)
@@ -96,6 +141,8 @@ static void add_figures(struct result *r, const struct sy_outcome *o)
     else
         r->sum.syscalls = SY_OUTCOME_NONE;
     r->sum.syscall_operations += o->syscall_operations;
+    r->sum.device.late_sum_ns += o->device.late_sum_ns;
+    r->sum.device.late_count += o->device.late_count;
     sy_histogram_merge(&r->sum.latency_ns, &o->latency_ns);
 }
 

@@ -17,13 +17,19 @@ enum result_status {
     RESULT_NOT_RUN, /* the run was interrupted before its turn */
 };
 
+/* The ends of what the rounds of a result gave. */
+struct range {
+    double low, high;
+};
+
 struct result {
     const struct sy_experiment *exp;
     int is_sweep;
     enum result_status status;
     const char *reason;                 /* why it is not RESULT_OK, else "" */
     unsigned rounds;                    /* repetitions that are in it */
-    double lowest_per_s, highest_per_s; /* throughput of one round */
+    struct range per_s, cpu_us, p99_us; /* of one round; p99_us: 0 to infinity
+                                           if a round had too few samples */
     struct sy_outcome sum; /* of the rounds; only added-up members count */
 };
 
@@ -42,12 +48,23 @@ double result_per_s(const struct result *r);  /* operations per second */
 double result_cpu_us(const struct result *r); /* per operation */
 int result_syscalls(const struct result *r, double *per_operation);
 
+/* Was the device late by more than a tenth of the median latency? Sets by how
+   much on average, and the median; 0 if they are not known. */
+int result_is_late(const struct result *r, double *late_us, double *p50_us);
+
 /* Does it have figures at all? */
 int result_has_figures(const struct result *r);
 
-/* Return where it stands in the table: 0 combinations, 1 the sweep over jobs,
-   2 reference rows. */
-int result_section(const struct result *r);
+/* Where a result stands in the table, from top to bottom. */
+enum result_section {
+    SECTION_MAIN = 0,
+    SECTION_SWEEP,     /* over the number of jobs */
+    SECTION_NO_PAUSE,  /* with a switcher that cannot pause: the job layer
+                          alone, so no rival of the rows above */
+    SECTION_REFERENCE, /* no job at all */
+};
+
+enum result_section result_section(const struct result *r);
 
 /* Return "ok", "skipped", "FAILED", "not run". */
 const char *result_status_word(enum result_status status);

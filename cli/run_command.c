@@ -9,6 +9,7 @@
 
 #include "../bench/load/run_file.h"
 #include "command.h"
+#include "machine_load.h"
 #include "options.h"
 #include "parts.h"
 #include "plan.h"
@@ -160,22 +161,22 @@ static void catch_interrupts(void)
 }
 
 /* One invocation. */
-struct session {
+struct invocation {
     struct run_options options;
     struct option_texts operands;
     struct suite suite;
     struct parts parts;
     struct plan plan;
+    struct machine_load before, after; /* of measuring */
     int has_suite;
     int argc;
     char **argv;
 };
 
-/* ---- understanding what is wanted ---------------------------------------
- */
+/* ---- understanding what is wanted -------------------------------------- */
 
 /* Defaults, then the suite, then the command line. */
-static int read_options(struct session *s, const struct command *self)
+static int read_options(struct invocation *s, const struct command *self)
 {
     struct run_options *o = &s->options;
     const char *suite;
@@ -197,7 +198,7 @@ static int read_options(struct session *s, const struct command *self)
     return options_parse(self, s->argc, s->argv, o, &s->operands);
 }
 
-static int check_options(struct session *s)
+static int check_options(struct invocation *s)
 {
     struct run_options *o = &s->options;
 
@@ -213,7 +214,7 @@ static int check_options(struct session *s)
 
 /* ---- the plan ----------------------------------------------------------- */
 
-static void print_plan(const struct session *s)
+static void print_plan(const struct invocation *s)
 {
     const struct plan *plan = &s->plan;
     uint64_t total_ns = 0;
@@ -253,7 +254,7 @@ static int print_record(const struct plan_entry *entry)
 }
 
 /* Measure one, and write it down. Returns -1 or an exit code. */
-static int measure_entry(struct session *s, struct plan_entry *entry,
+static int measure_entry(struct invocation *s, struct plan_entry *entry,
                          struct sy_run_file *file)
 {
     char why[SY_OUTCOME_TEXT_BYTES] = "";
@@ -280,7 +281,7 @@ static int measure_entry(struct session *s, struct plan_entry *entry,
     return -1;
 }
 
-static int measure_all(struct session *s, struct sy_run_file *file)
+static int measure_all(struct invocation *s, struct sy_run_file *file)
 {
     struct progress progress;
     size_t i;
@@ -320,7 +321,7 @@ static void print_quoted(const char *word, FILE *to)
     fputc('\'', to);
 }
 
-static void say_how_to_repeat(const struct session *s)
+static void say_how_to_repeat(const struct invocation *s)
 {
     int i;
 
@@ -350,16 +351,18 @@ static int judge(const struct results *results)
     return CLI_OK;
 }
 
-static int show_results(struct session *s)
+static int show_results(struct invocation *s)
 {
     struct results results;
+    char busy[256];
     int status;
 
+    machine_load_describe(&s->before, &s->after, busy, sizeof(busy));
     if (results_make(&results, &s->plan) != 0) {
         say("no memory");
         return CLI_ENVIRONMENT;
     }
-    if (!s->options.json && verdict_print(&results, stdout) != 0)
+    if (!s->options.json && verdict_print(&results, busy, stdout) != 0)
         say("no memory for the table; the run file has everything");
     fflush(stdout);
     status = judge(&results);
@@ -368,7 +371,7 @@ static int show_results(struct session *s)
 }
 
 /* What to type again; not argv[0], which may name somebody's folders. */
-static char **full_arguments(const struct session *s)
+static char **full_arguments(const struct invocation *s)
 {
     static char command[] = "switchyard", subcommand[] = "run";
     char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
@@ -383,7 +386,7 @@ static char **full_arguments(const struct session *s)
     return argv;
 }
 
-static int create_file(const struct session *s, struct sy_run_file **file)
+static int create_file(const struct invocation *s, struct sy_run_file **file)
 {
     char **argv = full_arguments(s);
     struct sy_run_info info = {
@@ -409,7 +412,7 @@ static int create_file(const struct session *s, struct sy_run_file **file)
     return -1;
 }
 
-static int measure_and_show(struct session *s)
+static int measure_and_show(struct invocation *s)
 {
     struct sy_run_file *file;
     char why[SY_RUN_PATH_BYTES + 256] = "", path[SY_RUN_PATH_BYTES];
@@ -419,7 +422,9 @@ static int measure_and_show(struct session *s)
     if (status != -1)
         return status;
     catch_interrupts();
+    machine_load_read(&s->before);
     status = measure_all(s, file);
+    machine_load_read(&s->after);
     if (status != -1) {
         sy_run_file_discard(&file);
         return status;
@@ -443,7 +448,7 @@ static int measure_and_show(struct session *s)
     return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
 }
 
-static int run_session(struct session *s, const struct command *self)
+static int carry_out(struct invocation *s, const struct command *self)
 {
     int status;
 
@@ -467,7 +472,7 @@ static int run_session(struct session *s, const struct command *self)
 
 static int run_run(const struct command *self, int argc, char **argv)
 {
-    struct session *s = calloc(1, sizeof(*s));
+    struct invocation *s = calloc(1, sizeof(*s));
     int status;
 
     if (s == NULL) {
@@ -476,7 +481,7 @@ static int run_run(const struct command *self, int argc, char **argv)
     }
     s->argc = argc;
     s->argv = argv;
-    status = run_session(s, self);
+    status = carry_out(s, self);
     plan_free(&s->plan);
     suite_free(&s->suite);
     free(s);

@@ -85,6 +85,7 @@ static int offer_folder(void *user, const char *folder)
     struct names *names = user;
     const struct dirent *entry;
     DIR *dir = opendir(folder);
+    size_t i;
 
     if (dir == NULL)
         return 0;
@@ -97,6 +98,11 @@ static int offer_folder(void *user, const char *folder)
             continue;
         memcpy(text, entry->d_name, bytes - 6);
         text[bytes - 6] = '\0';
+        for (i = 0; i < names->count; i++)
+            if (strcmp(names->text[i], text) == 0)
+                break;
+        if (i < names->count)
+            continue; /* another folder has it too */
         suggest_offer(&names->suggestion, text);
         names->count++;
     }
@@ -107,15 +113,25 @@ static int offer_folder(void *user, const char *folder)
 static void say_unknown_suite(const char *name)
 {
     struct names *names = calloc(1, sizeof(*names));
+    char list[1024] = "", file[80];
+    size_t used = 0, i;
 
     if (names == NULL)
         return;
     suggest_begin(&names->suggestion, name);
     each_folder(offer_folder, names);
     suggest_say(&names->suggestion, "suite");
+    for (i = 0; i < names->count && used < sizeof(list); i++)
+        used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+                                 i != 0 ? ", " : "", names->text[i]);
     if (names->count == 0)
         say("no suites are installed here; give a path, or set "
             "SWITCHYARD_SUITES to a folder");
+    else
+        say("there are %s, or give a path such as ./my.suite", list);
+    snprintf(file, sizeof(file), "./%.63s.suite", name);
+    if (access(file, R_OK) == 0)
+        say("did you mean the file '%s'?", file);
     free(names);
 }
 
@@ -297,7 +313,7 @@ static int take_own(struct reading *r, const struct sy_ini_item *item)
         return r->suite->title != NULL ? 0 : refuse(r, item, "no memory");
     }
     if (strcmp(item->value, "closed") != 0)
-        return refuse(r, item, "'%s' is not accepted; the range is closed",
+        return refuse(r, item, "'%s' is not accepted; accepted: closed",
                       item->value);
     return 0;
 }

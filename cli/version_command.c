@@ -8,6 +8,7 @@
 #include "../bench/environment/fingerprint.h"
 #include "command.h"
 #include "options.h"
+#include "print_json.h"
 
 struct version_options {
     int json;
@@ -27,24 +28,15 @@ struct fact {
     const char *value;
 };
 
-static int print_json(const struct fact *facts, size_t count)
+static json_t *facts_to_json(const struct fact *facts, size_t count)
 {
     json_t *root = json_object();
-    char *text;
     size_t i;
 
     json_object_set_new(root, "schema", json_string("switchyard-version/1"));
     for (i = 0; i < count; i++)
         json_object_set_new(root, facts[i].key, json_string(facts[i].value));
-    text = json_dumps(root, JSON_INDENT(2));
-    json_decref(root);
-    if (text == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    puts(text);
-    free(text);
-    return CLI_OK;
+    return root;
 }
 
 static void collect_facts(const struct sy_build_facts *build,
@@ -79,7 +71,7 @@ static int run_version(const struct command *self, int argc, char **argv)
     sy_build_facts(&build);
     collect_facts(&build, facts);
     if (options.json)
-        return print_json(facts, count);
+        return print_json(facts_to_json(facts, count));
     printf("switchyard %s\n", facts[0].value);
     for (i = 1; i < count; i++)
         printf("%-26s %s\n", facts[i].title,

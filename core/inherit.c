@@ -116,7 +116,7 @@ void sy__thread_close_runtimes(struct sy__thread *thread)
     sy__orphans_sweep();
 }
 
-int sy_process_stats(struct sy_process_stats *stats)
+int sy_process_get_stats(struct sy_process_stats *stats)
 {
     if (stats->size != sizeof(*stats))
         return -EINVAL;

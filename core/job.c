@@ -85,8 +85,8 @@ static inline int enter(struct sy_thread *self, struct sy_job *from,
 {
     job->resumable_by = NULL;
     job->resumer = from;
-    job->out_job = out_job;
-    job->out_result = out_result != NULL ? out_result : &job->result;
+    from->out_job = out_job;
+    from->out_result = out_result != NULL ? out_result : &job->result;
     change_errno(self, from, job);
     self->current = job;
     job->rt->hot.resumes++;
@@ -248,8 +248,8 @@ SY_NO_TSAN static inline void *finish(struct sy_thread *self,
 {
     struct sy_job *to = job->resumer;
 
-    *job->out_job = NULL;
-    *job->out_result = result;
+    *to->out_job = NULL;
+    *to->out_result = result;
     *self->errno_addr = to->saved_errno;
     self->current = to;
 #if SY_FIBERS
@@ -370,8 +370,8 @@ static inline int enter_new(struct sy_thread *self, struct sy_job *from,
     rt->hot.free = job->link;
     rt->hot.started++;
     *out_job = job;
-    job->out_job = out_job;
-    job->out_result = out_result != NULL ? out_result : &job->result;
+    from->out_job = out_job;
+    from->out_result = out_result != NULL ? out_result : &job->result;
     job->user = spec->user;
     job->done = spec->done;
     job->state = SLOT_LIVE;

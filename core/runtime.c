@@ -762,7 +762,7 @@ static uint64_t count_used(const struct sy_runtime *rt)
     return used;
 }
 
-int sy_runtime_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
+int sy_runtime_get_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
 {
     int err;
 

@@ -9,7 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
+
+/* After so many calls, more than a second of naps, a submission has failed. */
+#define SUBMIT_CALLS_MAX 10000u
+#define NAP_NS           (100 * 1000)
 
 /* The few functions of liburing that its header does not hold itself. Written
    once, by load(). */
@@ -57,18 +62,22 @@ void sy__uring_close(struct io_uring *ring)
 
 unsigned sy__uring_submit(struct io_uring *ring)
 {
+    const struct timespec nap = {.tv_nsec = NAP_NS};
     unsigned calls = 0;
 
-    while (io_uring_sq_ready(ring) > 0) {
+    while (io_uring_sq_ready(ring) > 0 && calls < SUBMIT_CALLS_MAX) {
         int err = lib.submit(ring);
 
         calls++;
-        if (err >= 0 || err == -EINTR)
+        if (err > 0 || err == -EINTR)
             continue;
-        if (err != -EAGAIN && err != -EBUSY)
+        if (err != 0 && err != -EAGAIN && err != -EBUSY)
             break; /* a filter that allows rings but no use of them */
         /* No memory now; or, old kernels, completions wait to be read. */
-        (void)sched_yield();
+        if (calls < 100)
+            (void)sched_yield();
+        else
+            (void)nanosleep(&nap, NULL);
     }
     return calls;
 }
@@ -77,7 +86,7 @@ struct io_uring_sqe *sy__uring_sqe(struct io_uring *ring)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
 
-    while (sqe == NULL) {
+    if (sqe == NULL) {
         (void)sy__uring_submit(ring);
         sqe = io_uring_get_sqe(ring);
     }
@@ -147,6 +156,13 @@ static bool kernel_holds_some(struct io_uring *ring)
             (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
 }
 
+/* Would entering fail in the same way again? */
+static bool is_final(int err)
+{
+    return err != 0 && err != -ETIME && err != -EINTR && err != -EAGAIN &&
+           err != -EBUSY;
+}
+
 int sy__uring_wait(struct io_uring *ring, void *state,
                    unsigned (*collect)(void *state,
                                        struct sy_engine_slot **ready,
@@ -164,16 +180,18 @@ int sy__uring_wait(struct io_uring *ring, void *state,
         if (n == max)
             return (int)n;
         if (kernel_holds_some(ring)) {
-            (void)enter(ring, 0, counts);
+            err = enter(ring, 0, counts);
+            if (is_final(err))
+                return n > 0 ? (int)n : err;
             continue;
         }
         if (n > 0 || over)
             return (int)n;
         err = enter(ring, sy__left_ns(deadline), counts);
+        if (is_final(err))
+            return err;
         if (err == -ETIME || err == -EINTR)
             over = true;
-        else if (err != 0 && err != -EAGAIN && err != -EBUSY)
-            return err;
         else
             over = sy__left_ns(deadline) == 0;
     }

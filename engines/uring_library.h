@@ -30,11 +30,15 @@ int sy__uring_open(struct io_uring *ring, unsigned entries,
 /* Unmap and close. Also for the copy of a ring in the child of a fork. */
 void sy__uring_close(struct io_uring *ring);
 
-/* Submit what was prepared, all of it unless this ring can never submit, which
-   is for probe to find out. Returns how many calls it took. */
+/*
+ * Submit what was prepared. What the kernel refuses, at once or for more than a
+ * second, stays in the ring (io_uring_sq_ready()) and goes with the next
+ * submission. Returns how many calls it took.
+ */
 unsigned sy__uring_submit(struct io_uring *ring);
 
-/* Return an entry to be filled in, submitting others if there is no room. */
+/* Return an entry to be filled in, submitting others if there is no room.
+   NULL: there is still none, because the kernel refuses them. */
 struct io_uring_sqe *sy__uring_sqe(struct io_uring *ring);
 
 /* Say in words why sy__uring_open() returned err. */

@@ -83,6 +83,16 @@ const char *sy_experiment_name(const struct sy_experiment *exp, char *buf,
     return buf;
 }
 
+/* With a suffix where it is exact, as one would type it. */
+static int write_param(char *buf, size_t bytes, size_t param)
+{
+    if (param != 0 && param % (1024 * 1024) == 0)
+        return snprintf(buf, bytes, "@%zuM", param / (1024 * 1024));
+    if (param != 0 && param % 1024 == 0)
+        return snprintf(buf, bytes, "@%zuK", param / 1024);
+    return snprintf(buf, bytes, "@%zu", param);
+}
+
 const char *sy_experiment_mix(const struct sy_experiment *exp, char *buf,
                               size_t bytes)
 {
@@ -96,8 +106,8 @@ const char *sy_experiment_mix(const struct sy_experiment *exp, char *buf,
         used += (size_t)snprintf(buf + used, bytes - used, "%s%s",
                                  i > 0 ? ", " : "", item->ops->name);
         if (item->ops->param_default != 0 && used < bytes)
-            used += (size_t)snprintf(buf + used, bytes - used, "@%zu",
-                                     item->param_bytes);
+            used += (size_t)write_param(buf + used, bytes - used,
+                                        item->param_bytes);
         if (exp->mix_count > 1 && used < bytes)
             used +=
                 (size_t)snprintf(buf + used, bytes - used, "=%u", item->weight);

@@ -191,7 +191,7 @@ const char *sy_experiment_name(const struct sy_experiment *exp, char *buf,
 
 /*
  * Write the mix as a suite spells it: "ecdsa-p256-sign",
- * "tls13-handshake=1, aes-128-gcm@16384=40".
+ * "tls13-handshake=1, aes-128-gcm@16K=40".
  *
  * Returns buf.
  */

@@ -233,10 +233,10 @@ static void take_snapshot(struct sy__load *load, struct sy__snapshot *s)
         s->faults_major = (uint64_t)usage.ru_majflt;
     }
     if (load->device != NULL)
-        sy_device_stats(load->device, &s->device);
+        sy_device_get_stats(load->device, &s->device);
     s->runtime.size = sizeof(s->runtime);
     if (load->runtime != NULL &&
-        sy_runtime_stats(load->runtime, &s->runtime) != 0)
+        sy_runtime_get_stats(load->runtime, &s->runtime) != 0)
         memset(&s->runtime, 0, sizeof(s->runtime));
     s->cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
     s->thread_cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
@@ -347,15 +347,10 @@ static bool is_warm(const struct sy__load *load, uint64_t now)
            now >= sy_ns_after(load->phase_end_ns, exp->duration_ns);
 }
 
-static void end_warm_up(struct sy__load *load)
+/* Cut off after the window's length, like the warm-up. */
+static void settle(struct sy__load *load, enum sy__phase phase)
 {
-    choose_sample(load);
-    if (sy__mix_reserve(&load->mix, load->held_max) != 0) {
-        sy__load_skip(load, "no memory for the operations to be verified");
-        return;
-    }
-    enter(load, SY__SETTLE, sy_clock_now_ns(load->clock),
-          load->exp->duration_ns);
+    enter(load, phase, sy_clock_now_ns(load->clock), load->exp->duration_ns);
 }
 
 static bool is_settled(const struct sy__load *load, uint64_t now)
@@ -363,6 +358,16 @@ static bool is_settled(const struct sy__load *load, uint64_t now)
     if (load->phase_operations >= load->jobs)
         return true;
     return load->exp->duration_ns != 0 && now >= load->phase_end_ns;
+}
+
+static void end_warm_up(struct sy__load *load)
+{
+    choose_sample(load);
+    if (sy__mix_reserve(&load->mix, load->held_max) != 0) {
+        sy__load_skip(load, "no memory for the operations to be verified");
+        return;
+    }
+    settle(load, SY__SETTLE);
 }
 
 static void open_window(struct sy__load *load)
@@ -374,19 +379,32 @@ static void open_window(struct sy__load *load)
           duration_ns != 0 ? duration_ns : SY_FOREVER);
 }
 
+/* Opening the counter lets jobs finish whose calls it has not seen: they must
+   not be among the operations that its figure is divided by. */
 static void end_window(struct sy__load *load)
 {
     struct sy_outcome *out = load->out;
-    uint64_t duration_ns = load->exp->duration_ns / 10, now;
 
     close_window(load);
     if (sy__syscall_counter_open(&load->counter, out->syscalls_why,
-                                 sizeof(out->syscalls_why)) != 0) {
+                                 sizeof(out->syscalls_why)) != 0)
+        load->phase = SY__DRAIN;
+    else
+        settle(load, SY__SETTLE_COUNTER);
+}
+
+static void begin_count(struct sy__load *load)
+{
+    struct sy_outcome *out = load->out;
+    uint64_t duration_ns = load->exp->duration_ns / 10;
+
+    if (sy__syscall_counter_start(&load->counter, out->syscalls_why,
+                                  sizeof(out->syscalls_why)) != 0) {
+        (void)sy__syscall_counter_close(&load->counter);
         load->phase = SY__DRAIN;
         return;
     }
-    now = sy_clock_now_ns(load->clock);
-    enter(load, SY__COUNT_SYSCALLS, now,
+    enter(load, SY__COUNT_SYSCALLS, sy_clock_now_ns(load->clock),
           load->exp->duration_ns == 0
               ? SY_FOREVER
               : between(duration_ns, COUNT_MIN_NS, COUNT_MAX_NS));
@@ -427,9 +445,11 @@ static void break_off(struct sy__load *load)
 {
     if (load->phase == SY__WINDOW)
         close_window(load);
-    if (load->phase < SY__COUNT_SYSCALLS)
+    if (load->phase <= SY__WINDOW)
         load->out->partial = true;
-    if (load->phase == SY__COUNT_SYSCALLS)
+    if (load->phase == SY__SETTLE_COUNTER)
+        (void)sy__syscall_counter_close(&load->counter);
+    else if (load->phase == SY__COUNT_SYSCALLS)
         end_count(load);
     load->phase = SY__DRAIN;
 }
@@ -457,6 +477,10 @@ static void go_on(struct sy__load *load, uint64_t now)
             end_window(load);
         else if (operations_max != 0 && load->out->operations == operations_max)
             end_window(load);
+        break;
+    case SY__SETTLE_COUNTER:
+        if (is_settled(load, now))
+            begin_count(load);
         break;
     case SY__COUNT_SYSCALLS:
         if (is_counted(load, now))

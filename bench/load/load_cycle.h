@@ -32,6 +32,7 @@ enum sy__phase {
     SY__WARM_UP, /* also finds out what verification costs */
     SY__SETTLE,  /* until what was in flight at the preparations is gone */
     SY__WINDOW,
+    SY__SETTLE_COUNTER, /* the same, for the opening of the counter */
     SY__COUNT_SYSCALLS,
     SY__DRAIN,
 };

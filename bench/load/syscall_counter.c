@@ -132,18 +132,22 @@ int sy__syscall_counter_open(struct sy__syscall_counter *c, char *why,
     }
     err = open_all(c, id, tasks, why, why_bytes);
     closedir(tasks);
-    if (err != 0) {
+    if (err != 0)
         drop(c);
-        return err;
-    }
+    return err;
+}
+
+int sy__syscall_counter_start(struct sy__syscall_counter *c, char *why,
+                              size_t why_bytes)
+{
     /* Backwards, for the first entry is the thread that calls: it is started
        last and stopped first, and so counts none of these calls. */
     for (unsigned i = c->count; i-- > 0;) {
         if (ioctl(c->fds[i], PERF_EVENT_IOC_ENABLE, 0) == -1) {
-            err = -errno;
-            explain(-err, why, why_bytes);
-            drop(c);
-            return err;
+            int err = errno;
+
+            explain(err, why, why_bytes);
+            return -err;
         }
     }
     return 0;

@@ -21,13 +21,20 @@ struct sy__syscall_counter {
 };
 
 /*
- * Begin to count the calls of the present threads and of those that they make.
- * Returns 0, or -errno with the reason in why and nothing left behind.
+ * Prepare to count the calls of the present threads and of those that they
+ * make. It takes a while: operations in flight finish meanwhile. Returns 0, or
+ * -errno with the reason in why and nothing left behind.
  */
 int sy__syscall_counter_open(struct sy__syscall_counter *counter, char *why,
                              size_t why_bytes);
 
-/* Stop, and return how many there were; -1 if they could not be read. */
+/* Begin to count. Returns 0, or -errno with the reason in why; to be closed in
+   either case. */
+int sy__syscall_counter_start(struct sy__syscall_counter *counter, char *why,
+                              size_t why_bytes);
+
+/* Stop, and return how many there were since the start; -1 if they could not
+   be read. */
 int64_t sy__syscall_counter_close(struct sy__syscall_counter *counter);
 
 #endif

@@ -9,8 +9,7 @@
 
 #include "measured_loops.h"
 #include <string>
-#include <switchyard/job.h>
-#include <switchyard/runtime.h>
+#include <switchyard/switchyard.h>
 
 namespace
 {
@@ -68,8 +67,8 @@ struct job_layer {
     /* The handle's first two lines: its context, and what a resume reads. */
     static void prefetch(const job &j)
     {
-        PREFETCH(j);
-        PREFETCH(reinterpret_cast<const char *>(j) + SY_CACHE_LINE);
+        SY_PREFETCH(j);
+        SY_PREFETCH(reinterpret_cast<const char *>(j) + SY_CACHE_LINE);
     }
 };
 } // namespace

@@ -34,8 +34,6 @@
 /* Operations between two looks at the clock, at least. */
 #define RUN_BATCH 1024
 
-#define PREFETCH(address) __builtin_prefetch(address)
-
 namespace
 {
 /* Makes paused jobs return, when a scenario is taken down. */

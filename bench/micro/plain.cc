@@ -103,7 +103,7 @@ template <bool AHEAD> void run_many_calls(uint64_t n)
             if constexpr (AHEAD) {
                 size_t next = i + ahead;
 
-                PREFETCH(&plain_jobs[next < count ? next : next - count]);
+                SY_PREFETCH(&plain_jobs[next < count ? next : next - count]);
             }
             call_at<0>(plain_jobs[i]);
         }

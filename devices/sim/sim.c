@@ -262,15 +262,17 @@ static int sim_submit(void *state, struct sy_device_op *op)
 
 /* ---- completion --------------------------------------------------------- */
 
-/* Compute the operation, and announce it; it should have been at ready. */
+/* Compute the operation, and announce it; its turn should have come at ready.
+   Others of this round may have been computed since now_ns. What it computes
+   itself is not lateness: only the time of a real device is simulated. */
 static void complete(struct sim *sim, struct sy_device_op *op, uint64_t ready,
                      uint64_t now_ns)
 {
     int status = 0;
 
     if (!sim->execute_off && op->execute != NULL) {
-        status = op->execute(op->arg);
         now_ns = sy_clock_now_ns(sim->clock);
+        status = op->execute(op->arg);
     }
     sy_device_announce(sim->device, op, status,
                        now_ns > ready ? now_ns - ready : 0);

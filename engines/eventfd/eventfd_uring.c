@@ -73,12 +73,16 @@ static void uring_close(void *w)
         drop(u, u->records);
 }
 
-static void prepare_poll(struct uring_way *u, struct record *r)
+/* Returns false where the kernel refuses submissions, see uring_library.h. */
+static bool prepare_poll(struct uring_way *u, struct record *r)
 {
     struct io_uring_sqe *sqe = sy__uring_sqe(&u->ring);
 
+    if (sqe == NULL)
+        return false;
     io_uring_prep_poll_multishot(sqe, sy__eventfd_of(r->slot)->fd, POLLIN);
     io_uring_sqe_set_data(sqe, r);
+    return true;
 }
 
 static int add(void *w, struct sy_engine_slot *slot)
@@ -94,12 +98,15 @@ static int add(void *w, struct sy_engine_slot *slot)
         r->next->previous = r;
     u->records = r;
     sy__eventfd_of(slot)->way_data = r;
-    prepare_poll(u, r);
+    if (!prepare_poll(u, r)) {
+        drop(u, r);
+        return -EAGAIN;
+    }
     (void)sy__uring_submit(&u->ring);
     return 0;
 }
 
-/* The record goes with the last completion of the poll. */
+/* The record goes with the last completion of the poll, or with the ring. */
 static void take_out(void *w, struct sy_engine_slot *slot)
 {
     struct uring_way *u = w;
@@ -107,6 +114,8 @@ static void take_out(void *w, struct sy_engine_slot *slot)
     struct io_uring_sqe *sqe = sy__uring_sqe(&u->ring);
 
     r->slot = NULL;
+    if (sqe == NULL)
+        return;
     io_uring_prep_rw(IORING_OP_POLL_REMOVE, sqe, -1, NULL, 0, 0);
     sqe->addr = (uintptr_t)r;
     io_uring_sqe_set_data(sqe, NULL);
@@ -138,7 +147,7 @@ static bool renew(struct uring_way *u, struct record *r)
     written = sy__bell_clear(sy__eventfd_of(r->slot)->fd);
     written -= r->collected;
     r->collected = 0;
-    prepare_poll(u, r);
+    (void)prepare_poll(u, r); /* if that fails, waiting does too, and says so */
     return written > 0;
 }
 
@@ -179,9 +188,11 @@ static int uring_wait(void *w, struct sy_engine_slot **ready, unsigned max,
     if (u->foreign && n == (int)max) {
         struct io_uring_sqe *sqe = sy__uring_sqe(&u->ring);
 
-        io_uring_prep_nop(sqe);
-        io_uring_sqe_set_data(sqe, NULL);
-        u->counts->syscalls += sy__uring_submit(&u->ring);
+        if (sqe != NULL) {
+            io_uring_prep_nop(sqe);
+            io_uring_sqe_set_data(sqe, NULL);
+            u->counts->syscalls += sy__uring_submit(&u->ring);
+        }
     }
     return n;
 }

@@ -90,6 +90,12 @@ static void senders_init(void)
         senders.err = -pthread_atfork(NULL, NULL, note_fork);
 }
 
+static void drop_own_sender(struct sender *s)
+{
+    (void)pthread_setspecific(senders.key, NULL);
+    sender_close(s);
+}
+
 /* Return the calling thread's ring, making it first, or NULL. */
 static struct sender *own_sender(void)
 {
@@ -98,10 +104,8 @@ static struct sender *own_sender(void)
 
     if (s != NULL && s->forks == forks)
         return s;
-    if (s != NULL) {
-        (void)pthread_setspecific(senders.key, NULL);
-        sender_close(s);
-    }
+    if (s != NULL)
+        drop_own_sender(s);
     s = calloc(1, sizeof(*s));
     if (s == NULL)
         return NULL;
@@ -151,35 +155,48 @@ static void uring_close(void *state)
     sy__uring_close(&u->ring);
 }
 
-/* Returns how many system calls it took. */
+/* Returns how many system calls it took. If the kernel refuses this too, there
+   is no way left: the wake-up waits in the ring for the next one that gets
+   through, and is lost when the ring has no more room. */
 static unsigned post_directly(struct uring_state *u,
                               struct sy_engine_slot *slot)
 {
     struct io_uring_sqe *sqe;
-    unsigned calls;
+    unsigned calls = 0;
 
     (void)pthread_mutex_lock(&u->lock);
     sqe = sy__uring_sqe(&u->ring);
-    io_uring_prep_nop(sqe);
-    io_uring_sqe_set_data(sqe, slot);
-    calls = sy__uring_submit(&u->ring);
+    if (sqe != NULL) {
+        io_uring_prep_nop(sqe);
+        io_uring_sqe_set_data(sqe, slot);
+        calls = sy__uring_submit(&u->ring);
+    }
     (void)pthread_mutex_unlock(&u->lock);
     return calls;
 }
 
-/* Returns false if the kernel refused, and so posted nothing. */
-static bool send_message(struct sender *s, int ring_fd,
-                         struct sy_engine_slot *slot)
+enum sent {
+    SENT,
+    REFUSED, /* nothing was posted, and nothing is left behind */
+    STUCK,   /* the message is still in the sender's ring */
+};
+
+static enum sent send_message(struct sender *s, int ring_fd,
+                              struct sy_engine_slot *slot)
 {
     struct io_uring_sqe *sqe = sy__uring_sqe(&s->ring);
     unsigned refusals;
 
+    if (sqe == NULL)
+        return STUCK;
     io_uring_prep_msg_ring(sqe, ring_fd, 0, (uintptr_t)slot, 0);
     sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
     (void)sy__uring_submit(&s->ring);
+    if (io_uring_sq_ready(&s->ring) != 0)
+        return STUCK;
     refusals = io_uring_cq_ready(&s->ring);
     io_uring_cq_advance(&s->ring, refusals);
-    return refusals == 0 && io_uring_sq_ready(&s->ring) == 0;
+    return refusals == 0 ? SENT : REFUSED;
 }
 
 static void uring_wake(void *state, struct sy_engine_slot *slot)
@@ -188,9 +205,15 @@ static void uring_wake(void *state, struct sy_engine_slot *slot)
     int kept = errno, ring_fd = u->ring.ring_fd;
     struct sender *s = own_sender();
 
+    enum sent sent;
+
     /* pairs with the acquire in collect() */
     atomic_store_explicit(&of(slot)->sent, 1, memory_order_release);
-    if (s == NULL || !send_message(s, ring_fd, slot))
+    sent = s != NULL ? send_message(s, ring_fd, slot) : REFUSED;
+    /* A later message would take the stuck one along: a second delivery. */
+    if (sent == STUCK)
+        drop_own_sender(s);
+    if (sent != SENT)
         (void)post_directly(u, slot);
     errno = kept;
 }
@@ -259,7 +282,7 @@ static int uring_probe(const char *variant, char *why, size_t why_bytes)
     err = sy__uring_open(&s.ring, SENDER_SQ_ENTRIES, SENDER_CQ_ENTRIES);
     if (err != 0)
         goto close_target;
-    sent = send_message(&s, target.ring_fd, &slot) &&
+    sent = send_message(&s, target.ring_fd, &slot) == SENT &&
            io_uring_cq_ready(&target) == 1;
     sy__uring_close(&s.ring);
     sy__uring_close(&target);

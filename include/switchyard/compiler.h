@@ -32,8 +32,9 @@
 #define SY_THREAD_LOCAL _Thread_local
 #endif
 
-#define SY_CONSTRUCTOR __attribute__((constructor))
-#define SY_CACHE_LINE  64
+#define SY_CONSTRUCTOR       __attribute__((constructor))
+#define SY_PREFETCH(address) __builtin_prefetch(address)
+#define SY_CACHE_LINE        64
 
 /* For thread-locals of a library that is loaded at program start: one load
    instead of a call. */

@@ -144,8 +144,8 @@ struct sy_device_stats {
 };
 
 /* Read the counters. Any thread. */
-SY_API void sy_device_stats(struct sy_device *device,
-                            struct sy_device_stats *stats);
+SY_API void sy_device_get_stats(struct sy_device *device,
+                                struct sy_device_stats *stats);
 
 /* ---- the contract for authors; see devices/README.md ------------------- */
 

@@ -53,8 +53,8 @@ struct sy_runtime_stats {
  *   -EINVAL  stats->size is not known to this library
  *   -EXDEV   the runtime belongs to another thread
  */
-SY_API SY_MUST_CHECK int sy_runtime_stats(struct sy_runtime *rt,
-                                          struct sy_runtime_stats *stats);
+SY_API SY_MUST_CHECK int sy_runtime_get_stats(struct sy_runtime *rt,
+                                              struct sy_runtime_stats *stats);
 
 /* What threads left behind when they ended with a runtime open. */
 struct sy_process_stats {
@@ -70,7 +70,7 @@ struct sy_process_stats {
  *
  * Returns 0, or -EINVAL if stats->size is not known to this library.
  */
-SY_API SY_MUST_CHECK int sy_process_stats(struct sy_process_stats *stats);
+SY_API SY_MUST_CHECK int sy_process_get_stats(struct sy_process_stats *stats);
 
 SY_END_DECLS
 #endif

@@ -265,8 +265,8 @@ SY_NO_TSAN static int call_hook(struct abi_call *call, void *from,
               "given",
               where);
     if (got != checked.value)
-        fault("%s returned %d where %d was handed over", where, got,
-              checked.value);
+        fault("%s returned %d where %s handed over %d", where, got,
+              checked.to != NULL ? "swap" : "the end of a job", checked.value);
     return got;
 }
 
@@ -570,7 +570,7 @@ static int judge(const struct report *report, int status, char *why,
                        WEXITSTATUS(status), report->stage);
     else
         return 0;
-    return -EILSEQ;
+    return report->fault[0] == '\0' && report->timed_out ? -ETIMEDOUT : -EILSEQ;
 }
 
 int sy_abi_check(const struct sy_switcher_ops *ops, char *why, size_t bytes)

@@ -23,6 +23,7 @@
  *
  * Returns 0, or
  *   -EILSEQ   it does not keep what it should
+ *   -ETIMEDOUT  it hung
  *   -EPROTO, -ENOTSUP  as sy_switcher_probe()
  *   another -errno     the check itself could not run
  */

@@ -401,9 +401,15 @@ def loaded_parts_are_measured(w):
                    "--jobs", "4", "--no-reference", "--verify", "all", "--json",
                    "good+queue")
     expect(result, 0)
-    records = [json.loads(s) for s in result.stdout.splitlines()]
-    assert len(records) == 1, records
-    assert "good+queue" in result.stdout or "good" in result.stdout
+    (record,) = [json.loads(s) for s in result.stdout.splitlines()]
+    assert record["status"] == "ok", record
+    assert record["name"] == "good+queue", record
+    assert record["switcher"] == "good" and record["engine"] == "queue", record
+    assert record["device"] == "one-at-a-time", record
+    assert [item["workload"] for item in record["mix"]] == ["square"], record
+    operations = record["window"]["operations"]
+    assert record["verification"]["verified"] == operations > 0, record
+    assert record["window"]["device"]["refused"] > 0, record
 
 
 @case
@@ -623,8 +629,13 @@ def every_result_is_verified_when_asked(w):
                    "--verify", "all", "--json")
     expect(result, 0)
     record = json.loads(result.stdout)
-    verify = json.dumps(record)
-    assert '"every": 1,' in verify or '"verify_every": 1,' in verify, verify
+    verification = record["verification"]
+    assert verification["every"] == 1, record
+    assert verification["verified"] == record["window"]["operations"] > 0, record
+    assert verification["wrong"] == 0, record
+    assert "do not compare speed" in w.run(
+        "run", *SHORT, "ucontext+queue", "--no-reference", "--verify",
+        "all").stdout
 
 
 @case
@@ -702,19 +713,15 @@ def few_descriptors(w):
                    "500", "--switcher", "ucontext", "--engine",
                    "queue,eventfd+epoll,pipe+select", "--no-reference",
                    "--json", preexec_fn=limit)
-    assert result.returncode in (0, 1), result
-    records = {}
-    for line in result.stdout.splitlines():
-        record = json.loads(line)
-        records[record["engine"]["name"]
-                if isinstance(record["engine"], dict)
-                else record["engine"]] = record
+    expect(result, 0)
+    records = {record["engine"]: record
+               for record in map(json.loads, result.stdout.splitlines())}
     assert len(records) == 3, sorted(records)
     assert records["queue"]["status"] == "ok", records["queue"]
     for name, record in records.items():
         if name == "queue":
             continue
-        assert record["status"] != "ok", name
+        assert record["status"] == "skipped", record
         assert re.search(r"descriptor|64", record["reason"]), record["reason"]
 
 
@@ -726,6 +733,118 @@ def full_device_loses_nothing(w):
     expect(result, 0)
     record = json.loads(result.stdout)
     assert record["status"] == "ok", record
+    window, verification = record["window"], record["verification"]
+    assert window["device"]["refused"] > 0, window
+    assert verification["verified"] == window["operations"] > 0, record
+    assert verification["wrong"] == 0, record
+    # What is lost never comes back, so no more than the jobs may be missing
+    # from what entered the device in the window, or came from before it.
+    device = window["device"]
+    assert abs(device["submitted"] - device["completed"]) <= 64, device
+    assert abs(device["completed"] - window["operations"]) <= 64, window
+
+
+@case
+def late_device_is_named(w):
+    """The device is busy with the computation, far beyond its service time."""
+    result = w.run("run", "--duration", "50ms", "--workload", "ecdsa-p256-sign",
+                   "--jobs", "16", "ucontext+queue", "--no-reference",
+                   "--device", "sim:servers=16,service=fixed:1us,mode=poll")
+    expect(result, 0)
+    assert re.search(r"^The device itself was late.*: ucontext\+queue "
+                     r"\([\d.,]+ of [\d.,]+ us\)\.$", result.stdout,
+                     re.M), result.stdout
+    result = w.run("run", "--duration", "50ms", "--workload", "null", "--jobs",
+                   "1", "--no-reference", "ucontext+queue", "--device",
+                   "sim:service=fixed:5ms,mode=poll")
+    expect(result, 0)
+    assert "late" not in result.stdout, result.stdout
+
+
+@case
+def one_job_is_shown_where_no_more_are_possible(w):
+    result = w.run("run", *SHORT, "direct+queue", "--no-reference")
+    expect(result, 0)
+    assert re.search(r"^direct\+queue +1 ", result.stdout, re.M), result.stdout
+
+
+@case
+def wrong_result_fails_the_run(w):
+    words = ["run", "--duration", "50ms", "--jobs", "4", "--load",
+             w.part("wrong_workload.so"), "--workload", "wrong-at-1000",
+             "setjmp+pipe+select", "--no-reference", "--verify", "all"]
+    result = w.run(*words)
+    expect(result, 1)
+    text = "".join(result.stdout.splitlines(keepends=True)) + result.stderr
+    for word in ("FAILED", "wrong result: workload wrong-at-1000, "
+                 "setjmp+pipe+select, operation number 1000"):
+        assert word in text, text
+    result = w.run(*words, "--json")
+    expect(result, 1)
+    record = json.loads(result.stdout)
+    assert record["status"] == "failed", record
+    assert record["failed_operation"] == 1000, record
+    assert record["verification"]["wrong"] == 1, record
+
+
+def refuse_io_uring():
+    """Refuse io_uring_setup(2) with EPERM, as container runtimes do."""
+    import ctypes
+    import struct
+    load, jump_if_equal, give = 0x20, 0x15, 0x06
+    code = b"".join(struct.pack("HBBI", *instruction) for instruction in (
+        (load, 0, 0, 0),              # the number of the system call
+        (jump_if_equal, 0, 1, 425),   # io_uring_setup on every architecture
+        (give, 0, 0, 0x00050001),     # SECCOMP_RET_ERRNO | EPERM
+        (give, 0, 0, 0x7fff0000)))    # SECCOMP_RET_ALLOW
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = ctypes.create_string_buffer(
+        struct.pack("HP", 4, ctypes.addressof(buffer)))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+    if (prctl(38, 1, 0, 0, 0) != 0 or   # PR_SET_NO_NEW_PRIVS
+            prctl(22, 2, ctypes.addressof(program), 0, 0) != 0):
+        raise OSError(ctypes.get_errno(), "no seccomp filter")
+
+
+def expect_without_io_uring(w, reason, **more):
+    """The engines on io_uring say why they do not work; the rest does."""
+    usual = {e["name"]: e
+             for e in json.loads(w.run("list", "--json").stdout)["engines"]}
+    if not usual["io_uring"]["works"]:
+        raise Skip("no io_uring here: " + usual["io_uring"]["reason"])
+    result = w.run("list", "--json", **more)
+    expect(result, 0)
+    for engine in json.loads(result.stdout)["engines"]:
+        if "io_uring" in engine["name"]:
+            assert not engine["works"], engine
+            assert reason in engine["reason"], engine
+        else:
+            assert engine == usual[engine["name"]], engine
+    result = w.run("run", *SHORT, "--switcher", "ucontext", "--no-reference",
+                   "--json", **more)
+    expect(result, 0)
+    for line in result.stdout.splitlines():
+        record = json.loads(line)
+        if "io_uring" in record["name"]:
+            assert record["status"] == "skipped", record
+            assert reason in record["reason"], record
+        else:
+            assert record["status"] == "ok", record
+
+
+@case
+def io_uring_refused_by_a_filter(w):
+    expect_without_io_uring(w, "forbidden here", preexec_fn=refuse_io_uring)
+
+
+@case
+def liburing_is_not_there_at_run_time(w):
+    options = os.environ.get("ASAN_OPTIONS", "")
+    expect_without_io_uring(
+        w, "liburing.so.2 was not found",
+        env={"LD_PRELOAD": w.part("hide_liburing.so"),
+             "ASAN_OPTIONS": options + ":verify_asan_link_order=0"})
 
 
 def start(w, *words):

@@ -183,7 +183,7 @@ struct sy_runtime_stats sy_conformance_stats(struct sy_runtime *rt)
 {
     struct sy_runtime_stats stats = {.size = sizeof(stats)};
 
-    CHECK_EQ(sy_runtime_stats(rt, &stats), 0);
+    CHECK_EQ(sy_runtime_get_stats(rt, &stats), 0);
     return stats;
 }
 

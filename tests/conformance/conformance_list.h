@@ -68,6 +68,7 @@ SY_BODY(defer_refuses, NEITHER)
 /* pinned_jobs.c */
 SY_BODY(pinned_job_is_completed, BOTH)
 SY_BODY(abandoned_pinned_job_is_quarantined, BOTH)
+SY_BODY(completion_after_the_end_carries_writes, BOTH)
 SY_BODY(runtime_is_pinned_outside_a_job, ENGINE)
 
 /* done_callback.c */

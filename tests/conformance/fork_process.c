@@ -167,7 +167,7 @@ CONFORMANCE(fork_in_a_job_that_ends_in_the_child)
     CHECK_EQ(sy_job_resume(&job, &result), SY_JOB_FINISHED);
     CHECK_EQ(result, 3);
     use_runtime(t->rt);
-    CHECK_EQ(sy_runtime_stats(t->rt, &stats), 0);
+    CHECK_EQ(sy_runtime_get_stats(t->rt, &stats), 0);
     CHECK_EQ(stats.jobs_outstanding, 0);
     if (forker.child == 0) {
         CHECK_EQ(sy_runtime_close(t->rt), 0);

@@ -77,6 +77,49 @@ CONFORMANCE(abandoned_pinned_job_is_quarantined)
     CHECK_EQ(sy_conformance_stats(t->rt).jobs_quarantined, 0);
 }
 
+struct late_completion {
+    struct sy_runtime *rt;
+    struct sy_waker waker;
+    int data; /* plain, so that ThreadSanitizer sees what orders it */
+};
+
+static int pin_and_pause(void *arg)
+{
+    struct late_completion *late = arg;
+
+    CHECK_EQ(sy_job_pin(late->rt, &late->waker), 0);
+    sy_job_pause();
+    return 0;
+}
+
+static void *write_and_complete(void *arg)
+{
+    struct late_completion *late = arg;
+
+    late->data = 0x5a;
+    CHECK_EQ(sy_complete(late->waker), -ESRCH);
+    return NULL;
+}
+
+/* Nobody is woken any more; that the stack is no longer in quarantine says that
+   the operation is over. */
+CONFORMANCE(completion_after_the_end_carries_writes)
+{
+    struct late_completion late = {.rt = t->rt};
+    struct sy_job *job;
+    pthread_t thread;
+
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    job = sy_conformance_paused(t->rt, pin_and_pause, &late);
+    CHECK_EQ(sy_job_abandon(&job), 0);
+    CHECK_EQ(sy_conformance_stats(t->rt).jobs_quarantined, 1);
+    CHECK_EQ(pthread_create(&thread, NULL, write_and_complete, &late), 0);
+    while (sy_conformance_stats(t->rt).jobs_quarantined != 0)
+        CHECK_EQ(sy_runtime_run(t->rt, SY_NS_PER_MS), 0);
+    CHECK_EQ(late.data, 0x5a);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 CONFORMANCE(runtime_is_pinned_outside_a_job)
 {
     volatile unsigned char memory = 0;

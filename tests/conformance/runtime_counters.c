@@ -47,6 +47,6 @@ CONFORMANCE(stats_refuse_unknown_sizes)
     struct sy_runtime_stats s = {.size = 1};
     struct sy_process_stats p = {.size = 1};
 
-    CHECK_EQ(sy_runtime_stats(t->rt, &s), -EINVAL);
-    CHECK_EQ(sy_process_stats(&p), -EINVAL);
+    CHECK_EQ(sy_runtime_get_stats(t->rt, &s), -EINVAL);
+    CHECK_EQ(sy_process_get_stats(&p), -EINVAL);
 }

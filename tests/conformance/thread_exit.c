@@ -45,7 +45,7 @@ static struct sy_process_stats process_stats(void)
 {
     struct sy_process_stats stats = {.size = sizeof(stats)};
 
-    CHECK_EQ(sy_process_stats(&stats), 0);
+    CHECK_EQ(sy_process_get_stats(&stats), 0);
     return stats;
 }
 

@@ -26,7 +26,7 @@ static void *touch_everything(void *arg)
     CHECK_EQ(sy_runtime_run(f->rt, 0), -EXDEV);
     CHECK_EQ(sy_runtime_fd(f->rt, &fd), -EXDEV);
     CHECK_EQ(fd, -1);
-    CHECK_EQ(sy_runtime_stats(f->rt, &stats), -EXDEV);
+    CHECK_EQ(sy_runtime_get_stats(f->rt, &stats), -EXDEV);
     CHECK_EQ(sy_runtime_close(f->rt), -EXDEV);
     CHECK_EQ(sy_job_pin(f->rt, &waker), -EXDEV);
     CHECK(waker.slot == NULL);

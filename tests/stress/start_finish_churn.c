@@ -174,7 +174,7 @@ static void churn(const struct sy_switcher_ops *sw, unsigned long steps,
     /* Relaxed: the thread is joined. */
     atomic_store_explicit(&gossip.stop, 1, memory_order_relaxed);
     STRESS_CHECK(pthread_join(thread, NULL) == 0);
-    STRESS_CHECK(sy_runtime_stats(rt, &stats) == 0);
+    STRESS_CHECK(sy_runtime_get_stats(rt, &stats) == 0);
     STRESS_CHECK(stats.jobs_outstanding == 0);
     STRESS_CHECK(stats.jobs_started >= stats.jobs_finished);
     printf("%-10s %llu started, %llu finished, %llu cancels, %llu abandoned; "

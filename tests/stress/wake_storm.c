@@ -164,7 +164,7 @@ static void blow(const struct sy_engine_ops *en, const char *variant,
     }
     while (ended < started)
         STRESS_CHECK(sy_runtime_run(rt, SY_FOREVER) >= 0);
-    STRESS_CHECK(sy_runtime_stats(rt, &stats) == 0);
+    STRESS_CHECK(sy_runtime_get_stats(rt, &stats) == 0);
     printf("%-18s %lu wakes of %d jobs, %llu collected\n", stats.engine,
            storm.wakes_each * WAKERS, started,
            (unsigned long long)stats.collected);

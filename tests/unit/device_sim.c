@@ -130,7 +130,7 @@ static void one_server(void)
     run(&b);
     expect("waited for the rest of another", took_ns(&b, 1), 80 * US);
 
-    sy_device_stats(b.device, &stats);
+    sy_device_get_stats(b.device, &stats);
     expect("submitted", stats.submitted, 16);
     expect("completed", stats.completed, 16);
     expect("refused", stats.refused, 0);
@@ -171,7 +171,7 @@ static void full_queue(void)
         expect("order through a full queue", b.order[i], i);
         expect("time through a full queue", took_ns(&b, i), (i + 1) * 10 * US);
     }
-    sy_device_stats(b.device, &stats);
+    sy_device_get_stats(b.device, &stats);
     expect("refused", stats.refused, 17);
     expect("depth_peak of a full queue", stats.depth_peak, 3);
     expect("completed", stats.completed, 20);
@@ -215,7 +215,7 @@ static void batches(void)
            (uint64_t)sy_device_poll(b.device, &next_ns), 2);
     expect("next after it", next_ns, b.vc.now_ns + 15 * US);
     run(&b);
-    sy_device_stats(b.device, &stats);
+    sy_device_get_stats(b.device, &stats);
     expect("late_sum_ns in batches", stats.late_sum_ns, 0);
     sy_device_close(b.device);
 }
@@ -230,10 +230,46 @@ static void lateness(void)
     submit(&b, 1);
     b.vc.clock.sleep_until(&b.vc.clock, b.vc.now_ns + 25 * US);
     run(&b);
-    sy_device_stats(b.device, &stats);
+    sy_device_get_stats(b.device, &stats);
     expect("late_max_ns", stats.late_max_ns, 15 * US);
     expect("late_sum_ns", stats.late_sum_ns, 20 * US);
     expect("late_count", stats.late_count, 2);
+    sy_device_close(b.device);
+}
+
+/* Computing takes 30 us of the clock, which is not lateness of the operation
+   itself but of the one behind it. */
+static int compute(void *clock)
+{
+    struct sy_virtual_clock *vc = clock;
+
+    vc->clock.sleep_until(&vc->clock, vc->now_ns + 30 * US);
+    return 0;
+}
+
+static void lateness_by_computing(void)
+{
+    struct sy_device_stats stats;
+    struct sy_device_op op[2];
+    struct bench b;
+
+    bench_open(&b, "sim:1,service=fixed:10us");
+    memset(op, 0, sizeof(op));
+    for (int i = 0; i < 2; i++) { /* due at 10 and 20 us */
+        op[i].execute = compute;
+        op[i].arg = &b.vc;
+        sy_device_submit(b.device, &op[i]);
+    }
+    for (int i = 0; i < 2; i++) { /* begun at 10 and 40 us */
+        uint64_t due_ns = b.vc.now_ns + 10 * US;
+
+        b.vc.clock.sleep_until(&b.vc.clock, i == 0 ? due_ns : 0);
+        expect("announced", (uint64_t)sy_device_poll(b.device, NULL), 1);
+    }
+    sy_device_get_stats(b.device, &stats);
+    expect("late_max_ns", stats.late_max_ns, 20 * US);
+    expect("late_sum_ns", stats.late_sum_ns, 20 * US);
+    expect("took", b.vc.now_ns - op[0].submitted_ns, 70 * US);
     sy_device_close(b.device);
 }
 
@@ -347,7 +383,7 @@ static void device_thread(void)
             bad = 1;
         }
     }
-    sy_device_stats(device, &stats);
+    sy_device_get_stats(device, &stats);
     expect("late_count of the thread", stats.late_count, 2);
     sy_device_submit(device, &op[0]);
     sy_device_close(device);
@@ -361,6 +397,7 @@ int main(void)
     full_queue();
     batches();
     lateness();
+    lateness_by_computing();
     random_times("sim:4,service=exponential:50us,seed=7", 50e3);
     random_times("sim:4,service=lognormal:50us:0.3,batch=3,seed=7", 52.3e3);
     trace_file("5\n70\n0\n", NULL);

@@ -143,7 +143,7 @@ static void from_many_threads(const char *spec)
             expect("status", (uint64_t)-task->op.status, EDOM);
         }
     }
-    sy_device_stats(device, &stats);
+    sy_device_get_stats(device, &stats);
     expect("submitted", stats.submitted, SUBMITTERS * OPS);
     expect("completed", stats.completed, SUBMITTERS * OPS);
     expect("late_count", stats.late_count, SUBMITTERS * OPS);

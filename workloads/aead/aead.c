@@ -191,46 +191,29 @@ static void aead_spoil(void *slot)
     ((struct aead_slot *)slot)->sealed[0] ^= 1;
 }
 
-const struct sy_workload_ops sy_workload_aes_128_gcm = {
-    .abi = SY_WORKLOAD_ABI,
-    .steps = 1,
-    .offloaded = 1u << 0,
-    .name = "aes-128-gcm",
-    .summary = "AES-128-GCM seal of N bytes (16K if not given)",
-    .shared_bytes = sizeof(struct aead_shared),
-    .slot_bytes = sizeof(struct aead_slot),
-    .param_default = BYTES_DEFAULT,
-    .param_min = 8,
-    .param_max = 1024 * 1024,
-    .probe = gcm_probe,
-    .open = gcm_open,
-    .close = aead_close,
-    .prepare = aead_prepare,
-    .release = aead_release,
-    .begin = aead_begin,
-    .step = aead_step,
-    .verify = aead_verify,
-    .spoil = aead_spoil,
-};
+/* One AEAD: all but names and the choice of the cipher is the same. */
+#define AEAD(id, words, title, choose)                                         \
+    const struct sy_workload_ops sy_workload_##id = {                          \
+        .abi = SY_WORKLOAD_ABI,                                                \
+        .steps = 1,                                                            \
+        .offloaded = 1u << 0,                                                  \
+        .name = words,                                                         \
+        .summary = title " seal of N bytes (16K if not given)",                \
+        .shared_bytes = sizeof(struct aead_shared),                            \
+        .slot_bytes = sizeof(struct aead_slot),                                \
+        .param_default = BYTES_DEFAULT,                                        \
+        .param_min = 8,                                                        \
+        .param_max = 1024 * 1024,                                              \
+        .probe = choose##_probe,                                               \
+        .open = choose##_open,                                                 \
+        .close = aead_close,                                                   \
+        .prepare = aead_prepare,                                               \
+        .release = aead_release,                                               \
+        .begin = aead_begin,                                                   \
+        .step = aead_step,                                                     \
+        .verify = aead_verify,                                                 \
+        .spoil = aead_spoil,                                                   \
+    }
 
-const struct sy_workload_ops sy_workload_chacha20_poly1305 = {
-    .abi = SY_WORKLOAD_ABI,
-    .steps = 1,
-    .offloaded = 1u << 0,
-    .name = "chacha20-poly1305",
-    .summary = "ChaCha20-Poly1305 seal of N bytes (16K if not given)",
-    .shared_bytes = sizeof(struct aead_shared),
-    .slot_bytes = sizeof(struct aead_slot),
-    .param_default = BYTES_DEFAULT,
-    .param_min = 8,
-    .param_max = 1024 * 1024,
-    .probe = chacha_probe,
-    .open = chacha_open,
-    .close = aead_close,
-    .prepare = aead_prepare,
-    .release = aead_release,
-    .begin = aead_begin,
-    .step = aead_step,
-    .verify = aead_verify,
-    .spoil = aead_spoil,
-};
+AEAD(aes_128_gcm, "aes-128-gcm", "AES-128-GCM", gcm);
+AEAD(chacha20_poly1305, "chacha20-poly1305", "ChaCha20-Poly1305", chacha);

@@ -172,40 +172,26 @@ static void sign_spoil(void *slot)
     s->signature[s->signature_bytes - 1] ^= 1;
 }
 
-const struct sy_workload_ops sy_workload_rsa2048_sign = {
-    .abi = SY_WORKLOAD_ABI,
-    .steps = 1,
-    .offloaded = 1u << 0,
-    .name = "rsa2048-sign",
-    .summary = "RSA-2048 signature (PKCS#1 v1.5) of a SHA-256 digest",
-    .shared_bytes = sizeof(struct sign_shared),
-    .slot_bytes = sizeof(struct sign_slot),
-    .probe = rsa_probe,
-    .open = rsa_open,
-    .close = sign_close,
-    .prepare = sign_prepare,
-    .release = sign_release,
-    .begin = sign_begin,
-    .step = sign_step,
-    .verify = sign_verify,
-    .spoil = sign_spoil,
-};
+/* One kind of signature: all but names and the key is the same. */
+#define SIGN(id, words, title, kind)                                           \
+    const struct sy_workload_ops sy_workload_##id = {                          \
+        .abi = SY_WORKLOAD_ABI,                                                \
+        .steps = 1,                                                            \
+        .offloaded = 1u << 0,                                                  \
+        .name = words,                                                         \
+        .summary = title " of a SHA-256 digest",                               \
+        .shared_bytes = sizeof(struct sign_shared),                            \
+        .slot_bytes = sizeof(struct sign_slot),                                \
+        .probe = kind##_probe,                                                 \
+        .open = kind##_open,                                                   \
+        .close = sign_close,                                                   \
+        .prepare = sign_prepare,                                               \
+        .release = sign_release,                                               \
+        .begin = sign_begin,                                                   \
+        .step = sign_step,                                                     \
+        .verify = sign_verify,                                                 \
+        .spoil = sign_spoil,                                                   \
+    }
 
-const struct sy_workload_ops sy_workload_ecdsa_p256_sign = {
-    .abi = SY_WORKLOAD_ABI,
-    .steps = 1,
-    .offloaded = 1u << 0,
-    .name = "ecdsa-p256-sign",
-    .summary = "ECDSA signature on P-256 of a SHA-256 digest",
-    .shared_bytes = sizeof(struct sign_shared),
-    .slot_bytes = sizeof(struct sign_slot),
-    .probe = ecdsa_probe,
-    .open = ecdsa_open,
-    .close = sign_close,
-    .prepare = sign_prepare,
-    .release = sign_release,
-    .begin = sign_begin,
-    .step = sign_step,
-    .verify = sign_verify,
-    .spoil = sign_spoil,
-};
+SIGN(rsa2048_sign, "rsa2048-sign", "RSA-2048 signature (PKCS#1 v1.5)", rsa);
+SIGN(ecdsa_p256_sign, "ecdsa-p256-sign", "ECDSA signature on P-256", ecdsa);

@@ -1,60 +1,72 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The row "callback": the program that one would write by hand, with a state
- * machine for each operation and no stack switch. Completions come back on a
- * lock-free list; an eventfd is the doorbell, rung only while the loop sleeps.
- * It is the floor of what any switcher can reach.
+ * machine for each operation and no stack switch. Completions come back as in
+ * the engine "queue", on a lock-free list with a futex for a doorbell, which is
+ * rung only when the loop sleeps or is about to. So it is the floor of what any
+ * switcher can reach.
  */
 #include <errno.h>
-#include <poll.h>
+#include <linux/futex.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "../load_cycle.h"
 
+/* In head: nothing was completed, and who completes something rings. */
+#define ASLEEP ((uintptr_t)1)
+
 struct callback {
-    /* Completed operations, newest first; pushed by any thread. */
-    _Atomic(struct sy__op *) completed;
-    _Atomic int sleeping;
-    int doorbell;
+    /* 0, ASLEEP, or the newest of the completed operations; pushed by any
+       thread. One word, so that no fence is needed between a push and the look
+       at the doorbell. */
+    atomic_uintptr_t head;
+    atomic_uint rings; /* the futex */
     unsigned in_flight;
 };
+
+static void ring(struct callback *cb)
+{
+    /* relaxed: a number that differs is all that is told */
+    atomic_fetch_add_explicit(&cb->rings, 1, memory_order_relaxed);
+    (void)syscall(SYS_futex, &cb->rings, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+}
 
 static void notify(struct sy_waker waker, void *user)
 {
     struct sy__op *op = user;
     struct callback *cb = op->row;
-    struct sy__op *head =
-        atomic_load_explicit(&cb->completed, memory_order_relaxed);
+    uintptr_t head = atomic_load_explicit(&cb->head, memory_order_relaxed);
 
     (void)waker;
-    /* op is the loop's as soon as it is on the list. Sequentially consistent
-       with the load below: pairs with the two in wait_for_doorbell(). */
+    /* op is the loop's as soon as it is on the list.
+       release: pairs with the exchange in collect().
+       acquire: pairs with the arming in wait_for_doorbell(). */
     do
-        op->next = head;
+        op->next = head == ASLEEP ? NULL : (struct sy__op *)head;
     while (!atomic_compare_exchange_weak_explicit(
-        &cb->completed, &head, op, memory_order_seq_cst, memory_order_relaxed));
-    if (atomic_load_explicit(&cb->sleeping, memory_order_seq_cst)) {
-        const uint64_t one = 1;
-
-        while (write(cb->doorbell, &one, sizeof(one)) == -1 && errno == EINTR) {
-        }
-    }
+        &cb->head, &head, (uintptr_t)op, memory_order_acq_rel,
+        memory_order_relaxed));
+    if (head == ASLEEP)
+        ring(cb);
 }
 
 /* Take the list of completed operations, oldest first. */
 static struct sy__op *collect(struct callback *cb)
 {
+    uintptr_t head = atomic_load_explicit(&cb->head, memory_order_relaxed);
     struct sy__op *list, *sorted = NULL;
 
-    if (atomic_load_explicit(&cb->completed, memory_order_relaxed) == NULL)
+    if (head == 0)
         return NULL;
-    /* acquire: pairs with the exchange in notify() */
-    list = atomic_exchange_explicit(&cb->completed, NULL, memory_order_acquire);
+    /* acquire: pairs with the CAS in notify() */
+    head = atomic_exchange_explicit(&cb->head, 0, memory_order_acquire);
+    list = head == ASLEEP ? NULL : (struct sy__op *)head;
     while (list != NULL) {
         struct sy__op *next = list->next;
 
@@ -102,18 +114,18 @@ static void start_more(struct sy__load *load)
 
 static void wait_for_doorbell(struct callback *cb)
 {
-    struct pollfd p = {.fd = cb->doorbell, .events = POLLIN};
-    uint64_t rung;
+    const struct timespec look = {.tv_nsec = SY__LOOK_NS};
+    unsigned seen = atomic_load_explicit(&cb->rings, memory_order_relaxed);
+    uintptr_t none = 0;
 
-    /* Either notify() sees sleeping, or the load below sees its operation. */
-    atomic_store_explicit(&cb->sleeping, 1, memory_order_seq_cst);
-    if (atomic_load_explicit(&cb->completed, memory_order_seq_cst) == NULL)
-        poll(&p, 1, (int)(SY__LOOK_NS / SY_NS_PER_MS));
-    atomic_store_explicit(&cb->sleeping, 0, memory_order_relaxed);
-    if ((p.revents & POLLIN) != 0 &&
-        read(cb->doorbell, &rung, sizeof(rung)) == -1) {
-        /* It is not blocking: somebody rang late. The next poll sees it. */
-    }
+    /* Either the arming succeeds, and the ring of the next push changes what
+       was seen, which ends the sleep or prevents it; or something was pushed.
+       release: pairs with the acquire in notify() */
+    if (atomic_compare_exchange_strong_explicit(&cb->head, &none, ASLEEP,
+                                                memory_order_release,
+                                                memory_order_relaxed))
+        (void)syscall(SYS_futex, &cb->rings, FUTEX_WAIT_PRIVATE, seen, &look,
+                      NULL, 0);
 }
 
 static void loop(struct sy__load *load)
@@ -149,25 +161,13 @@ static void run(struct sy__load *load)
         sy__load_skip(load, "no memory");
         return;
     }
-    cb->doorbell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (cb->doorbell == -1) {
-        sy__load_skip(load, "no file descriptor for the doorbell: %s",
-                      strerror(errno));
-        free(cb);
-        return;
-    }
     load->row = cb;
     loop(load);
 }
 
 static void release(struct sy__load *load)
 {
-    struct callback *cb = load->row;
-
-    if (cb == NULL)
-        return;
-    close(cb->doorbell);
-    free(cb);
+    free(load->row);
 }
 
 const struct sy__row_ops sy__row_callback = {

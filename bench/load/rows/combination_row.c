@@ -11,6 +11,7 @@
 #include <switchyard/errors.h>
 #include <switchyard/job.h>
 #include <switchyard/runtime.h>
+#include <sys/select.h>
 
 #include "../load_cycle.h"
 
@@ -67,26 +68,56 @@ static unsigned open_descriptors(void)
     return count > 3 ? count - 3 : 0; /* ".", "..", and dir itself */
 }
 
+static const char *with_commas(char *buf, size_t bytes, unsigned value)
+{
+    if (value < 1000)
+        snprintf(buf, bytes, "%u", value);
+    else if (value < 1000000)
+        snprintf(buf, bytes, "%u,%03u", value / 1000, value % 1000);
+    else
+        snprintf(buf, bytes, "%u,%03u,%03u", value / 1000000,
+                 value / 1000 % 1000, value % 1000);
+    return buf;
+}
+
+/* Only a variant of that name has the limit of select(), and that is not the
+   process's. */
+static int is_select(const struct sy_experiment *exp)
+{
+    return exp->variant != NULL && strcmp(exp->variant, "select") == 0;
+}
+
 /* Say which resource ran out, with the figures. */
 static void explain_start(struct sy__load *load, int err)
 {
     const struct sy_engine_ops *engine = load->exp->engine;
     struct combination *c = load->row;
     unsigned now = open_descriptors(), each = 0;
+    char name[128], a[16], b[16];
 
     if (now == 0)
         now = load->out->fd_limit;
     if (c->started > 0 && now > c->descriptors)
         each = (now - c->descriptors + c->started / 2) / c->started;
-    if ((engine->caps & SY_EN_FD_PER_JOB) != 0 && err == -EMFILE)
+    sy_experiment_name(load->exp, name, sizeof(name));
+    if ((engine->caps & SY_EN_FD_PER_JOB) != 0 && err == -EMFILE &&
+        is_select(load->exp) && load->out->fd_limit > FD_SETSIZE)
         sy__load_skip(load,
-                      "engine %s needs %u descriptor%s for each job and the "
-                      "process may have %u: %u of %u jobs could be started",
-                      engine->name, each > 0 ? each : 1, each > 1 ? "s" : "",
-                      load->out->fd_limit, c->started, load->jobs);
+                      "%s needs %u descriptors for each job, and select() "
+                      "watches none above %s: %s of the jobs could be started",
+                      name, each > 0 ? each : 1,
+                      with_commas(a, sizeof(a), FD_SETSIZE - 1),
+                      with_commas(b, sizeof(b), c->started));
+    else if ((engine->caps & SY_EN_FD_PER_JOB) != 0 && err == -EMFILE)
+        sy__load_skip(load,
+                      "%s needs %u descriptor%s for each job and the process "
+                      "may have %s: %s of the jobs could be started",
+                      name, each > 0 ? each : 1, each > 1 ? "s" : "",
+                      with_commas(a, sizeof(a), load->out->fd_limit),
+                      with_commas(b, sizeof(b), c->started));
     else
-        sy__load_skip(load, "only %u of %u jobs could be started: %s",
-                      c->started, load->jobs, sy_strerror(err));
+        sy__load_skip(load, "only %s of the jobs could be started: %s",
+                      with_commas(a, sizeof(a), c->started), sy_strerror(err));
 }
 
 /* Start one operation as a job. Returns 0 or -errno. */

@@ -91,8 +91,8 @@ SY_NOINLINE static void *sy_bound_finished(int result)
     job->link = rt->free;
     rt->free = job;
     rt->ended++;
-    *job->out_job = NULL;
-    *job->out_result = result;
+    *to->out_job = NULL;
+    *to->out_result = result;
     *self->errno_addr = to->saved_errno;
     self->current = to;
     return to;
@@ -161,8 +161,8 @@ sy_bound_job_start(struct sy_runtime *runtime, const struct sy_job_spec *spec,
     rt->free = job->link;
     rt->started++;
     *out_job = job;
-    job->out_job = out_job;
-    job->out_result = result != NULL ? result : &job->result;
+    from->out_job = out_job;
+    from->out_result = result != NULL ? result : &job->result;
     job->user = spec->user;
     job->done = spec->done;
     job->state = SY_BIND_SLOT_LIVE;
@@ -186,8 +186,8 @@ SY_ALWAYS_INLINE static inline int sy_bound_job_resume(struct sy_job **out_job,
         return sy_job_resume(out_job, result);
     job->resumable_by = NULL;
     job->resumer = from;
-    job->out_job = out_job;
-    job->out_result = result != NULL ? result : &job->result;
+    from->out_job = out_job;
+    from->out_result = result != NULL ? result : &job->result;
     from->saved_errno = *self->errno_addr;
     *self->errno_addr = job->saved_errno;
     self->current = job;

@@ -40,27 +40,29 @@ struct sy_job {
     /* Line 0: the switcher's context, when it is small enough. */
     SY_BIND_ALIGNED(SY_CACHE_LINE) unsigned char ctx_inline[SY_CACHE_LINE];
 
-    /* Line 1: what every switch reads and writes. */
+    /* Line 1: what every switch reads and writes. A waker writes word, and a
+       switch has to read it: so both cost one line. */
     struct sy_thread *resumable_by; /* its thread, while simply paused */
     struct sy_job *resumer;         /* a job, or a root */
     void *ctx;
     struct sy_runtime *rt;
-    struct sy_job **out_job;
-    int *out_result;
-    int saved_errno;   /* while something else runs */
+    SY_BIND_ATOMIC uint64_t word;          /* generation and permit */
+    SY_BIND_ATOMIC uint32_t pins_released; /* by any thread */
+    uint32_t pins_taken;                   /* by the owner */
+    int saved_errno;                       /* while something else runs */
     uint16_t gate;     /* not 0: a pause is more than a switch */
     uint16_t form;     /* sy_switcher_ops.bind_form */
     uint16_t in_gate;  /* not 0: a resume is more than a switch */
     uint16_t end_gate; /* not 0: an end is more than a switch */
     uint32_t unused;
 
-    /* Line 2: what wakers touch. */
-    SY_BIND_ATOMIC uint64_t word;
-    SY_BIND_ATOMIC uint32_t pins_released; /* by any thread */
-    uint32_t pins_taken;                   /* by the owner */
+    /* Line 2: the way to the runtime, for wakers; and where this slot, as a
+       resumer, wants to be told how the job that it resumed has ended. */
     const struct sy_engine_ops *engine;
     void *engine_state;
     struct sy_engine_slot eslot;
+    struct sy_job **out_job;
+    int *out_result;
 
     /* Line 3: once per job. */
     void *user;
