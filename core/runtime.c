@@ -60,7 +60,8 @@ static void detach(struct sy_runtime *rt, struct sy_job *slot)
 }
 
 /* Give the slot a stack, or at least a place for arguments. */
-static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
+static int furnish(struct sy_runtime *rt, struct sy_job *slot,
+                   uint32_t at_least, uint32_t at_most)
 {
     struct sy__stack_place place = {0};
     struct sy_stack stack;
@@ -74,16 +75,14 @@ static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
         slot->arg_area = aligned_alloc(SY_CACHE_LINE, SY_JOB_ARG_INLINE_BYTES);
         return slot->arg_area != NULL ? 0 : -ENOMEM;
     }
-    err = sy__stacks_carve(&rt->stacks, wanted, &place);
+    err = sy__stacks_carve(&rt->stacks, at_least, at_most, &place);
     if (err != 0)
         return err;
     slot->stack_low = place.low;
     slot->arg_area = place.arg_area;
     slot->stack_top = place.arg_area;
-    if (place.ctx != NULL) {
-        memset(place.ctx, 0, rt->sw->ctx_bytes);
+    if (place.ctx != NULL)
         slot->ctx = place.ctx;
-    }
     if (rt->sw->prepare != NULL) {
         stack.low = place.low;
         stack.bytes = (size_t)((char *)place.arg_area - (char *)place.low);
@@ -112,13 +111,16 @@ static void unfurnish(struct sy_runtime *rt, struct sy_job *slot)
         rt->sw->release(slot->ctx);
 }
 
-static int make_room(struct sy_runtime *rt)
+/* Room for n more slots. */
+static int make_room(struct sy_runtime *rt, uint32_t n)
 {
     uint32_t room = rt->slot_room != 0 ? rt->slot_room * 2 : 16;
     struct sy_job **slots;
 
-    if (rt->slot_count < rt->slot_room)
+    if (n <= rt->slot_room - rt->slot_count)
         return 0;
+    if (room - rt->slot_count < n)
+        room = rt->slot_count + n;
     slots = realloc(rt->slots, room * sizeof(struct sy_job *));
     if (slots == NULL)
         return -ENOMEM;
@@ -127,19 +129,12 @@ static int make_room(struct sy_runtime *rt)
     return 0;
 }
 
-/* Take a slot into the runtime: attached, but without a stack yet. */
-static int add_slot(struct sy_runtime *rt, struct sy_job **out)
+/* Take a slot into the runtime, which has room for it: attached, but without a
+   stack yet. */
+static int add_slot(struct sy_runtime *rt, struct sy_job *slot)
 {
-    struct sy_job *slot;
     int err;
 
-    *out = NULL;
-    err = make_room(rt);
-    if (err != 0)
-        return err;
-    slot = sy__slots_take(1);
-    if (slot == NULL)
-        return -ENOMEM;
     slot->rt = rt;
     slot->resumable_by = NULL;
     slot->state = SLOT_UNUSED;
@@ -151,39 +146,57 @@ static int add_slot(struct sy_runtime *rt, struct sy_job **out)
     slot->pins_taken = 0;
     atomic_store_explicit(&slot->pins_released, 0, memory_order_relaxed);
     err = attach(rt, slot, rt->slot_count);
-    if (err != 0) {
-        sy__slots_give(slot);
-        return err;
-    }
-    rt->slots[rt->slot_count++] = slot;
-    *out = slot;
-    return 0;
+    if (err == 0)
+        rt->slots[rt->slot_count++] = slot;
+    return err;
 }
 
-static void drop_last_slot(struct sy_runtime *rt)
+/* Take a slot into the pool; at_least and at_most as for the stacks. */
+static int add_job(struct sy_runtime *rt, struct sy_job *slot,
+                   uint32_t at_least, uint32_t at_most)
 {
-    struct sy_job *slot = rt->slots[--rt->slot_count];
-
-    detach(rt, slot);
-    sy__slots_give(slot);
-}
-
-static int grow_by_one(struct sy_runtime *rt, uint32_t wanted)
-{
-    struct sy_job *slot;
     int err;
 
-    err = add_slot(rt, &slot);
+    err = add_slot(rt, slot);
     if (err != 0)
         return err;
-    err = furnish(rt, slot, wanted);
+    err = furnish(rt, slot, at_least, at_most);
     if (err != 0) {
-        drop_last_slot(rt);
+        detach(rt, slot);
+        rt->slot_count--;
         return err;
     }
     slot->link = rt->free;
     rt->free = slot;
     return 0;
+}
+
+/* Add n jobs to the pool, which is to have at_most more. On failure those that
+   were added stay. */
+static int grow(struct sy_runtime *rt, uint32_t n, uint32_t at_most)
+{
+    struct sy_job *list, *slot;
+    int err;
+
+    err = make_room(rt, n);
+    if (err != 0)
+        return err;
+    list = sy__slots_take(n);
+    if (list == NULL)
+        return -ENOMEM;
+    for (; list != NULL && err == 0; n--, at_most--) {
+        slot = list;
+        list = slot->link;
+        err = add_job(rt, slot, n, at_most);
+        if (err != 0)
+            sy__slots_give(slot);
+    }
+    while (list != NULL) {
+        slot = list;
+        list = slot->link;
+        sy__slots_give(slot);
+    }
+    return err;
 }
 
 int sy__runtime_grow(struct sy_runtime *rt)
@@ -197,7 +210,7 @@ int sy__runtime_grow(struct sy_runtime *rt)
     jobs = rt->slot_count - 1; /* without the root */
     if (rt->jobs_max != 0 && jobs >= rt->jobs_max)
         return -EAGAIN;
-    err = grow_by_one(rt, rt->jobs_max != 0 ? rt->jobs_max - jobs : UINT32_MAX);
+    err = grow(rt, 1, rt->jobs_max != 0 ? rt->jobs_max - jobs : UINT32_MAX);
     errno = saved_errno;
     return err;
 }
@@ -208,7 +221,7 @@ static void wipe(struct sy_job *job)
     if (job->stack_low != NULL &&
         (job->rt->sw->caps & SY_SW_SAME_THREAD) != 0) {
         sy__stack_forget(job);
-        sy__stack_wipe(job->stack_low, job->arg_area);
+        sy__stack_wipe(&job->rt->stacks, job->arg_area);
     } else {
         explicit_bzero(job->arg_area, SY_JOB_ARG_INLINE_BYTES);
     }
@@ -631,6 +644,7 @@ static int open_engine(struct sy_runtime *rt)
 
 static int add_root(struct sy_runtime *rt)
 {
+    struct sy_job *root;
     int err;
 
     if (rt->sw->ctx_bytes > SY_CACHE_LINE) {
@@ -642,24 +656,23 @@ static int add_root(struct sy_runtime *rt)
             return -ENOMEM;
         memset(rt->root_ctx, 0, bytes);
     }
-    err = add_slot(rt, &rt->root);
+    err = make_room(rt, 1);
+    root = err == 0 ? sy__slots_take(1) : NULL;
+    if (root == NULL) {
+        free(rt->root_ctx);
+        return -ENOMEM;
+    }
+    err = add_slot(rt, root);
     if (err != 0) {
+        sy__slots_give(root);
         free(rt->root_ctx);
         return err;
     }
+    rt->root = root;
     rt->root->gate = GATE_ROOT;
     memset(rt->root->ctx_inline, 0, sizeof(rt->root->ctx_inline));
     rt->root->ctx = rt->root_ctx != NULL ? rt->root_ctx : rt->root->ctx_inline;
     return 0;
-}
-
-static int warm_up(struct sy_runtime *rt, uint32_t jobs)
-{
-    int err = 0;
-
-    for (uint32_t i = 0; i < jobs && err == 0; i++)
-        err = grow_by_one(rt, jobs - i);
-    return err;
 }
 
 static int open_runtime(struct sy_runtime **out,
@@ -678,6 +691,8 @@ static int open_runtime(struct sy_runtime **out,
         err = sy__choose(&choice, cfg);
     if (err == 0)
         err = sy__thread_join();
+    if (err == 0)
+        err = sy__guard_handler_join(sy__self);
     if (err != 0)
         return err;
     sweep_orphans();
@@ -700,7 +715,8 @@ static int open_runtime(struct sy_runtime **out,
     set_thread(rt);
     rt->next = rt->thread->runtimes;
     rt->thread->runtimes = rt;
-    err = warm_up(rt, cfg->jobs_init);
+    if (cfg->jobs_init != 0)
+        err = grow(rt, cfg->jobs_init, cfg->jobs_init);
     if (err != 0) {
         unlink_runtime(rt);
         close_engine(rt);
@@ -905,6 +921,89 @@ int sy__runtime_own(struct sy_runtime *rt)
     return -EXDEV;
 }
 
+/* ---- what stacks hold -------------------------------------------------- */
+
+int sy_runtime_stack_high_water(struct sy_runtime *rt, size_t *bytes)
+{
+    int err, saved_errno = errno;
+
+    *bytes = 0;
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    if (!keeps_stacks(rt))
+        return -ENOTSUP;
+    *bytes = sy__stacks_high_water(&rt->stacks);
+    errno = saved_errno;
+    return 0;
+}
+
+/* Mark the free slots whose stacks have been used, but for keep of them. How
+   many were marked. */
+static int mark_idle(struct sy_runtime *rt, uint32_t keep, bool *idle)
+{
+    int marked = 0;
+
+    for (struct sy_job *job = rt->free; job != NULL; job = job->link) {
+        if (keep > 0) {
+            keep--;
+        } else if (job->state == SLOT_FREE) {
+            sy__stack_forget(job);
+            sy__stack_note_use(&rt->stacks, job->arg_area);
+            idle[job->eslot.index] = true;
+            marked++;
+        }
+    }
+    return marked;
+}
+
+/* Slots are numbered in the order in which their stacks were carved: those
+   that follow each other in memory are given back with one call. */
+static void give_back_idle(struct sy_runtime *rt, const bool *idle)
+{
+    bool keep_top = rt->sw->prepare != NULL; /* what it made is there */
+    void *first = NULL, *last = NULL;
+
+    for (uint32_t i = 1; i < rt->slot_count; i++) {
+        void *arg_area = rt->slots[i]->arg_area;
+
+        if (!idle[i])
+            continue;
+        if (first == NULL || keep_top ||
+            !sy__stacks_adjacent(&rt->stacks, last, arg_area)) {
+            if (first != NULL)
+                sy__stacks_give_back(&rt->stacks, first, last, keep_top);
+            first = arg_area;
+        }
+        last = arg_area;
+    }
+    if (first != NULL)
+        sy__stacks_give_back(&rt->stacks, first, last, keep_top);
+}
+
+int sy_runtime_trim(struct sy_runtime *rt, uint32_t keep)
+{
+    int err, trimmed, saved_errno = errno;
+    bool *idle;
+
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    if (!keeps_stacks(rt) || (rt->sw->caps & SY_SW_SAME_THREAD) == 0)
+        return 0;
+    sy__quarantine_sweep(rt);
+    idle = calloc(rt->slot_count, sizeof(*idle));
+    if (idle == NULL) {
+        errno = saved_errno;
+        return -ENOMEM;
+    }
+    trimmed = mark_idle(rt, keep, idle);
+    give_back_idle(rt, idle);
+    free(idle);
+    errno = saved_errno;
+    return trimmed;
+}
+
 /* ---- stats ------------------------------------------------------------- */
 
 /* Slots are reused last in, first out: those that were ever used are as many
@@ -949,6 +1048,7 @@ int sy_runtime_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
     stats->switcher = rt->sw->name;
     stats->engine = rt->engine_name;
     stats->guard = rt->stacks.guard;
+    stats->guard_note = rt->stacks.note;
     stats->choice = rt->choice;
     return 0;
 }

@@ -44,6 +44,21 @@ static inline void sy__stack_forget(struct sy_job *job)
     (void)job;
 }
 
+/* Between these, memcheck does not mind what has never been written. */
+static inline void sy__memcheck_pause(void)
+{
+#ifdef VALGRIND_DISABLE_ERROR_REPORTING
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+static inline void sy__memcheck_resume(void)
+{
+#ifdef VALGRIND_ENABLE_ERROR_REPORTING
+    VALGRIND_ENABLE_ERROR_REPORTING;
+#endif
+}
+
 /* A slot has got its stack. */
 static inline void sy__fiber_made(struct sy_job *job)
 {

@@ -45,6 +45,7 @@ static void at_thread_exit(void *arg)
 
     sy__thread_close_runtimes(thread);
     sy__self = &stranger;
+    sy__guard_handler_leave(thread);
     free(thread);
 }
 
@@ -76,6 +77,8 @@ static void after_fork_in_child(void)
         SY_BUG("no memory for a thread's state after fork()");
     thread->runtimes = old->runtimes;
     old->runtimes = NULL;
+    thread->signal_stack = old->signal_stack;
+    old->signal_stack = NULL;
     if (old->current != &old->nobody)
         thread->current = old->current;
     sy__self = thread;
