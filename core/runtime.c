@@ -171,30 +171,42 @@ static int add_job(struct sy_runtime *rt, struct sy_job *slot,
     return 0;
 }
 
-/* Add n jobs to the pool, which is to have at_most more. On failure those that
-   were added stay. */
-static int grow(struct sy_runtime *rt, uint32_t n, uint32_t at_most)
+/* Add a list of slots to the pool; n and at_most as for the stacks. Those that
+   could not be added are given back. */
+static int add_jobs(struct sy_runtime *rt, struct sy_job *list, uint32_t n,
+                    uint32_t at_most)
 {
-    struct sy_job *list, *slot;
-    int err;
+    struct sy_job *slot;
+    int err = 0;
 
-    err = make_room(rt, n);
-    if (err != 0)
-        return err;
-    list = sy__slots_take(n);
-    if (list == NULL)
-        return -ENOMEM;
-    for (; list != NULL && err == 0; n--, at_most--) {
-        slot = list;
-        list = slot->link;
-        err = add_job(rt, slot, n, at_most);
-        if (err != 0)
-            sy__slots_give(slot);
-    }
     while (list != NULL) {
         slot = list;
         list = slot->link;
-        sy__slots_give(slot);
+        if (err == 0)
+            err = add_job(rt, slot, n--, at_most--);
+        if (err != 0)
+            sy__slots_give(slot);
+    }
+    return err;
+}
+
+/* Add n jobs to the pool, which is to have at_most more. On failure those that
+   were added stay. Slots are taken for as many jobs as there are already:
+   their memory is never given back, should there be no stacks for them. */
+static int grow(struct sy_runtime *rt, uint32_t n, uint32_t at_most)
+{
+    struct sy_job *list;
+    uint32_t some;
+    int err = make_room(rt, n);
+
+    while (err == 0 && n > 0) {
+        some = n < rt->slot_count ? n : rt->slot_count;
+        list = sy__slots_take(some);
+        if (list == NULL)
+            return -ENOMEM;
+        err = add_jobs(rt, list, n, at_most);
+        n -= some;
+        at_most -= some;
     }
     return err;
 }
