@@ -113,6 +113,11 @@ static void first_means(struct sy__stacks *stacks)
                            ? sy__environment_guard()
                            : "";
 
+    if (sy__valgrind_runs()) {
+        stacks->means = BY_MADVISE;
+        snprintf(stacks->note, sizeof(stacks->note),
+                 "valgrind does not know process_madvise");
+    }
     for (unsigned i = BY_MADVISE; i <= BY_MPROTECT; i++) {
         if (strcmp(wish, guard_names[i]) == 0) {
             stacks->means = i;
