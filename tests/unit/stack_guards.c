@@ -7,7 +7,7 @@
  */
 #include "unit.h"
 #include <errno.h>
-#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <switchyard/engine.h>
@@ -396,6 +396,45 @@ static int handler_goes_on_to_the_one_before(void)
     return 0;
 }
 
+static void *open_and_close(void *arg)
+{
+    stack_t stack;
+    struct sy_runtime *rt = open_small(0);
+
+    CHECK_EQ(sigaltstack(NULL, &stack), 0);
+    CHECK_EQ(stack.ss_flags, 0); /* there is one now */
+    run_one_job(rt);
+    CHECK_EQ(sy_runtime_close(rt), 0);
+    return arg;
+}
+
+static void *overflow_here(void *arg)
+{
+    overflow_in_a_job();
+    return arg;
+}
+
+static void overflow_on_a_later_thread(void)
+{
+    pthread_t thread;
+
+    CHECK_EQ(sy_guard_handler_install(), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, open_and_close, NULL), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    CHECK_EQ(pthread_create(&thread, NULL, overflow_here, NULL), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+static int handler_serves_later_threads(void)
+{
+    char words[1024];
+    int status = in_child(overflow_on_a_later_thread, words, sizeof(words));
+
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV);
+    CHECK(strncmp(words, "switchyard: stack overflow in job 0x", 36) == 0);
+    return 0;
+}
+
 static int write_nowhere(void *arg)
 {
     *(volatile char *)arg = 1;
@@ -483,6 +522,7 @@ static const struct {
     {"handler_names_the_job_by_mprotect", handler_names_the_job, "mprotect"},
     {"handler_goes_on_to_the_one_before", handler_goes_on_to_the_one_before,
      NULL},
+    {"handler_serves_later_threads", handler_serves_later_threads, NULL},
     {"handler_leaves_other_faults_alone", handler_leaves_other_faults_alone,
      NULL},
     {"handler_knows_who_it_was_not", handler_knows_who_it_was_not, NULL},
