@@ -18,6 +18,7 @@ extern const struct sy_engine_ops *const sy_engines[];
 static struct {
     char switcher[NAME_MAX_BYTES];
     char engine[NAME_MAX_BYTES];
+    char guard[NAME_MAX_BYTES];
     bool explain;
 } environment;
 
@@ -40,6 +41,7 @@ SY_CONSTRUCTOR static void read_environment(void)
 
     copy_name(environment.switcher, secure_getenv("SWITCHYARD_SWITCHER"));
     copy_name(environment.engine, secure_getenv("SWITCHYARD_ENGINE"));
+    copy_name(environment.guard, secure_getenv("SWITCHYARD_GUARD"));
     environment.explain = explain != NULL && strcmp(explain, "1") == 0;
 }
 
@@ -289,6 +291,17 @@ static void explain(const char *kind, const char *name, const char *variant,
             name != NULL ? name : "none", variant != NULL ? "+" : "",
             variant != NULL ? variant : "", source_names[source],
             why[0] != '\0' ? ": refused: " : "", why);
+}
+
+const char *sy__environment_guard(void)
+{
+    return environment.guard;
+}
+
+void sy__choice_explain(const char *kind, const char *words)
+{
+    if (environment.explain)
+        fprintf(stderr, "switchyard: %-8s %s\n", kind, words);
 }
 
 /* What remains of a wish in a program that is bound to one switcher. */

@@ -69,6 +69,8 @@ enum {
 _Static_assert(sizeof(struct sy_job) == 256, "a slot is four cache lines");
 #endif
 
+struct sy__thread;
+
 /* Take n slots, linked through link; NULL when there is no memory. */
 struct sy_job *sy__slots_take(uint32_t n);
 /* Give one back; nobody may be about to wake it. */
@@ -119,25 +121,32 @@ struct sy__slab; /* one mapping of many stacks */
 
 struct sy__stacks {
     struct sy__stack_policy policy;
+    size_t page_bytes;
+    size_t each_bytes; /* address space of one stack, guard and top included */
     struct sy__slab *slabs;
     uint32_t stacks;   /* carved so far */
+    unsigned means;    /* how the next guard is set */
     const char *guard; /* how they are guarded */
+    char note[160];    /* why not by better means, or why no more; or "" */
+    bool refused;      /* the last guard, for want of mappings */
+    unsigned long mappings_max; /* by guards; 0: not asked for yet */
+    size_t high_water_bytes;    /* of what has been wiped or given back */
 };
 
 /* Where one stack is. */
 struct sy__stack_place {
     void *low;      /* lowest usable byte */
     void *arg_area; /* end of the usable part; SY_JOB_ARG_INLINE_BYTES follow */
-    void *ctx;      /* policy.ctx_bytes; NULL if that is 0 */
+    void *ctx;      /* policy.ctx_bytes, zeroed; NULL if that is 0 */
 };
 
 /* No stacks yet. */
 void sy__stacks_init(struct sy__stacks *stacks,
                      const struct sy__stack_policy *policy);
-/* Carve one stack. What is mapped at once has room for at most wanted stacks.
-   0, or -ENOMEM. */
-int sy__stacks_carve(struct sy__stacks *stacks, uint32_t wanted,
-                     struct sy__stack_place *place);
+/* Carve one stack. If something must be mapped, then for at_least stacks where
+   that is possible, and for no more than at_most. 0, or -ENOMEM. */
+int sy__stacks_carve(struct sy__stacks *stacks, uint32_t at_least,
+                     uint32_t at_most, struct sy__stack_place *place);
 /* Take back the stack that was carved last. */
 void sy__stacks_uncarve(struct sy__stacks *stacks);
 /* Unmap everything. Nobody is on any of these stacks. */
@@ -145,13 +154,34 @@ void sy__stacks_destroy(struct sy__stacks *stacks);
 /* The lowest usable byte of the stack that ends at arg_area. */
 void *sy__stack_low_of(const struct sy__stacks *stacks, void *arg_area);
 /* Overwrite with zeros what has been used of a stack that nobody is on. */
-void sy__stack_wipe(void *low, void *arg_area);
+void sy__stack_wipe(struct sy__stacks *stacks, void *arg_area);
+/* Raise high_water_bytes to what has been used of a stack. */
+void sy__stack_note_use(struct sy__stacks *stacks, void *arg_area);
+/* The most that has been used of any stack. */
+size_t sy__stacks_high_water(struct sy__stacks *stacks);
+/* Does stack b follow stack a in memory? */
+bool sy__stacks_adjacent(const struct sy__stacks *stacks, void *a, void *b);
+/* Give back the pages of stacks that follow each other and that nobody is on;
+   they read as zeros then. keep_top: not the page with the context. */
+void sy__stacks_give_back(struct sy__stacks *stacks, void *first, void *last,
+                          bool keep_top);
+/* Is there a guard of any stack of the process? Async-signal-safe. */
+bool sy__stacks_guard_at(uintptr_t address);
+
+/* ---- guard handler ----------------------------------------------------- */
+
+/* If the handler is installed, see to it that the calling thread has an
+   alternate signal stack. 0 or -ENOMEM. */
+int sy__guard_handler_join(struct sy__thread *thread);
+/* The thread ends. */
+void sy__guard_handler_leave(struct sy__thread *thread);
 
 /* ---- threads ----------------------------------------------------------- */
 
 struct sy__thread {
     struct sy_thread head;
     struct sy_runtime *runtimes;
+    void *signal_stack;   /* ours, for the handler of guard hits; or NULL */
     struct sy_job nobody; /* current while the thread has no runtime's root */
 };
 
@@ -314,6 +344,11 @@ struct sy__choice {
     const char *variant;
     const char *reason; /* the weakest source that decided one of them */
 };
+
+/* The value of SWITCHYARD_GUARD, or "". */
+const char *sy__environment_guard(void);
+/* With SWITCHYARD_EXPLAIN=1: say so on standard error. */
+void sy__choice_explain(const char *kind, const char *words);
 
 /* Which parts a new runtime gets; bound: the only switcher that may be, or
    NULL. 0 or an error of sy_runtime_open(). */

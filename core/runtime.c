@@ -52,7 +52,8 @@ void sy__slot_detach(struct sy_runtime *rt, struct sy_job *slot)
 }
 
 /* Give the slot a stack, or at least a place for arguments. */
-static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
+static int furnish(struct sy_runtime *rt, struct sy_job *slot,
+                   uint32_t at_least, uint32_t at_most)
 {
     struct sy__stack_place place = {0};
     struct sy_stack stack;
@@ -64,14 +65,12 @@ static int furnish(struct sy_runtime *rt, struct sy_job *slot, uint32_t wanted)
         slot->arg_area = aligned_alloc(SY_CACHE_LINE, SY_JOB_ARG_INLINE_BYTES);
         return slot->arg_area != NULL ? 0 : -ENOMEM;
     }
-    err = sy__stacks_carve(&rt->stacks, wanted, &place);
+    err = sy__stacks_carve(&rt->stacks, at_least, at_most, &place);
     if (err != 0)
         return err;
     slot->arg_area = place.arg_area;
-    if (place.ctx != NULL) {
-        memset(place.ctx, 0, rt->sw->ctx_bytes);
+    if (place.ctx != NULL)
         slot->ctx = place.ctx;
-    }
     if (rt->sw->prepare != NULL) {
         stack.low = place.low;
         stack.bytes = (size_t)((char *)place.arg_area - (char *)place.low);
@@ -100,13 +99,16 @@ static void unfurnish(struct sy_runtime *rt, struct sy_job *slot)
         rt->sw->release(slot->ctx);
 }
 
-static int make_room(struct sy_runtime *rt)
+/* Room for n more slots. */
+static int make_room(struct sy_runtime *rt, uint32_t n)
 {
     uint32_t room = rt->slot_room != 0 ? rt->slot_room * 2 : 16;
     struct sy_job **slots;
 
-    if (rt->slot_count < rt->slot_room)
+    if (n <= rt->slot_room - rt->slot_count)
         return 0;
+    if (room - rt->slot_count < n)
+        room = rt->slot_count + n;
     slots = realloc(rt->slots, room * sizeof(struct sy_job *));
     if (slots == NULL)
         return -ENOMEM;
@@ -115,19 +117,12 @@ static int make_room(struct sy_runtime *rt)
     return 0;
 }
 
-/* Take a slot into the runtime: attached, but without a stack yet. */
-static int add_slot(struct sy_runtime *rt, struct sy_job **out)
+/* Take a slot into the runtime, which has room for it: attached, but without a
+   stack yet. */
+static int add_slot(struct sy_runtime *rt, struct sy_job *slot)
 {
-    struct sy_job *slot;
     int err;
 
-    *out = NULL;
-    err = make_room(rt);
-    if (err != 0)
-        return err;
-    slot = sy__slots_take(1);
-    if (slot == NULL)
-        return -ENOMEM;
     slot->rt = rt;
     slot->resumable_by = NULL;
     slot->state = SLOT_UNUSED;
@@ -141,39 +136,69 @@ static int add_slot(struct sy_runtime *rt, struct sy_job **out)
     slot->pins_taken = 0;
     atomic_store_explicit(&slot->pins_released, 0, memory_order_relaxed);
     err = sy__slot_attach(rt, slot, rt->slot_count);
-    if (err != 0) {
-        sy__slots_give(slot);
-        return err;
-    }
-    rt->slots[rt->slot_count++] = slot;
-    *out = slot;
-    return 0;
+    if (err == 0)
+        rt->slots[rt->slot_count++] = slot;
+    return err;
 }
 
-static void drop_last_slot(struct sy_runtime *rt)
+/* Take a slot into the pool; at_least and at_most as for the stacks. */
+static int add_job(struct sy_runtime *rt, struct sy_job *slot,
+                   uint32_t at_least, uint32_t at_most)
 {
-    struct sy_job *slot = rt->slots[--rt->slot_count];
-
-    sy__slot_detach(rt, slot);
-    sy__slots_give(slot);
-}
-
-static int grow_by_one(struct sy_runtime *rt, uint32_t wanted)
-{
-    struct sy_job *slot;
     int err;
 
-    err = add_slot(rt, &slot);
+    err = add_slot(rt, slot);
     if (err != 0)
         return err;
-    err = furnish(rt, slot, wanted);
+    err = furnish(rt, slot, at_least, at_most);
     if (err != 0) {
-        drop_last_slot(rt);
+        sy__slot_detach(rt, slot);
+        rt->slot_count--;
         return err;
     }
     slot->link = rt->hot.free;
     rt->hot.free = slot;
     return 0;
+}
+
+/* Add a list of slots to the pool; n and at_most as for the stacks. Those that
+   could not be added are given back. */
+static int add_jobs(struct sy_runtime *rt, struct sy_job *list, uint32_t n,
+                    uint32_t at_most)
+{
+    struct sy_job *slot;
+    int err = 0;
+
+    while (list != NULL) {
+        slot = list;
+        list = slot->link;
+        if (err == 0)
+            err = add_job(rt, slot, n--, at_most--);
+        if (err != 0)
+            sy__slots_give(slot);
+    }
+    return err;
+}
+
+/* Add n jobs to the pool, which is to have at_most more. On failure those that
+   were added stay. Slots are taken for as many jobs as there are already:
+   their memory is never given back, should there be no stacks for them. */
+static int grow(struct sy_runtime *rt, uint32_t n, uint32_t at_most)
+{
+    struct sy_job *list;
+    uint32_t some;
+    int err = make_room(rt, n);
+
+    while (err == 0 && n > 0) {
+        some = n < rt->slot_count ? n : rt->slot_count;
+        list = sy__slots_take(some);
+        if (list == NULL)
+            return -ENOMEM;
+        err = add_jobs(rt, list, n, at_most);
+        n -= some;
+        at_most -= some;
+    }
+    return err;
 }
 
 int sy__runtime_grow(struct sy_runtime *rt)
@@ -187,7 +212,7 @@ int sy__runtime_grow(struct sy_runtime *rt)
     jobs = rt->slot_count - 1; /* without the root */
     if (rt->jobs_max != 0 && jobs >= rt->jobs_max)
         return -EAGAIN;
-    err = grow_by_one(rt, rt->jobs_max != 0 ? rt->jobs_max - jobs : UINT32_MAX);
+    err = grow(rt, 1, rt->jobs_max != 0 ? rt->jobs_max - jobs : UINT32_MAX);
     errno = saved_errno;
     return err;
 }
@@ -197,7 +222,7 @@ static void wipe(struct sy_job *job)
 {
     if (sy__has_own_stack(job->rt)) {
         sy__stack_forget(job);
-        sy__stack_wipe(sy__stack_low(job), job->arg_area);
+        sy__stack_wipe(&job->rt->stacks, job->arg_area);
     } else {
         explicit_bzero(job->arg_area, SY_JOB_ARG_INLINE_BYTES);
     }
@@ -600,6 +625,7 @@ int sy__engine_open(struct sy_runtime *rt)
 
 static int add_root(struct sy_runtime *rt)
 {
+    struct sy_job *root;
     int err;
 
     if (rt->sw->ctx_bytes > SY_CACHE_LINE) {
@@ -611,24 +637,23 @@ static int add_root(struct sy_runtime *rt)
             return -ENOMEM;
         memset(rt->root_ctx, 0, bytes);
     }
-    err = add_slot(rt, &rt->root);
+    err = make_room(rt, 1);
+    root = err == 0 ? sy__slots_take(1) : NULL;
+    if (root == NULL) {
+        free(rt->root_ctx);
+        return -ENOMEM;
+    }
+    err = add_slot(rt, root);
     if (err != 0) {
+        sy__slots_give(root);
         free(rt->root_ctx);
         return err;
     }
+    rt->root = root;
     rt->root->gate = GATE_ROOT;
     memset(rt->root->ctx_inline, 0, sizeof(rt->root->ctx_inline));
     rt->root->ctx = rt->root_ctx != NULL ? rt->root_ctx : rt->root->ctx_inline;
     return 0;
-}
-
-static int warm_up(struct sy_runtime *rt, uint32_t jobs)
-{
-    int err = 0;
-
-    for (uint32_t i = 0; i < jobs && err == 0; i++)
-        err = grow_by_one(rt, jobs - i);
-    return err;
 }
 
 static int open_runtime(struct sy_runtime **out,
@@ -647,6 +672,8 @@ static int open_runtime(struct sy_runtime **out,
         err = sy__choose(&choice, cfg, bound);
     if (err == 0)
         err = sy__thread_join();
+    if (err == 0)
+        err = sy__guard_handler_join(sy__self());
     if (err != 0)
         return err;
     sy__orphans_sweep();
@@ -669,7 +696,8 @@ static int open_runtime(struct sy_runtime **out,
     sy__runtime_adopt(rt);
     rt->next = sy__self()->runtimes;
     sy__self()->runtimes = rt;
-    err = warm_up(rt, cfg->jobs_init);
+    if (cfg->jobs_init != 0)
+        err = grow(rt, cfg->jobs_init, cfg->jobs_init);
     if (err != 0) {
         sy__runtime_unlink(rt);
         sy__engine_close(rt);
@@ -749,6 +777,89 @@ int sy_runtime_close(struct sy_runtime *rt)
     return 0;
 }
 
+/* ---- what stacks hold -------------------------------------------------- */
+
+int sy_runtime_stack_high_water(struct sy_runtime *rt, size_t *bytes)
+{
+    int err, saved_errno = errno;
+
+    *bytes = 0;
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    if (!keeps_stacks(rt))
+        return -ENOTSUP;
+    *bytes = sy__stacks_high_water(&rt->stacks);
+    errno = saved_errno;
+    return 0;
+}
+
+/* Mark the free slots whose stacks have been used, but for keep of them. How
+   many were marked. */
+static int mark_idle(struct sy_runtime *rt, uint32_t keep, bool *idle)
+{
+    int marked = 0;
+
+    for (struct sy_job *job = rt->hot.free; job != NULL; job = job->link) {
+        if (keep > 0) {
+            keep--;
+        } else if (job->state == SLOT_FREE) {
+            sy__stack_forget(job);
+            sy__stack_note_use(&rt->stacks, job->arg_area);
+            idle[job->eslot.index] = true;
+            marked++;
+        }
+    }
+    return marked;
+}
+
+/* Slots are numbered in the order in which their stacks were carved: those
+   that follow each other in memory are given back with one call. */
+static void give_back_idle(struct sy_runtime *rt, const bool *idle)
+{
+    bool keep_top = rt->sw->prepare != NULL; /* what it made is there */
+    void *first = NULL, *last = NULL;
+
+    for (uint32_t i = 1; i < rt->slot_count; i++) {
+        void *arg_area = rt->slots[i]->arg_area;
+
+        if (!idle[i])
+            continue;
+        if (first == NULL || keep_top ||
+            !sy__stacks_adjacent(&rt->stacks, last, arg_area)) {
+            if (first != NULL)
+                sy__stacks_give_back(&rt->stacks, first, last, keep_top);
+            first = arg_area;
+        }
+        last = arg_area;
+    }
+    if (first != NULL)
+        sy__stacks_give_back(&rt->stacks, first, last, keep_top);
+}
+
+int sy_runtime_trim(struct sy_runtime *rt, uint32_t keep)
+{
+    int err, trimmed, saved_errno = errno;
+    bool *idle;
+
+    err = sy__runtime_own(rt);
+    if (err != 0)
+        return err;
+    if (!keeps_stacks(rt) || (rt->sw->caps & SY_SW_SAME_THREAD) == 0)
+        return 0;
+    sy__quarantine_sweep(rt);
+    idle = calloc(rt->slot_count, sizeof(*idle));
+    if (idle == NULL) {
+        errno = saved_errno;
+        return -ENOMEM;
+    }
+    trimmed = mark_idle(rt, keep, idle);
+    give_back_idle(rt, idle);
+    free(idle);
+    errno = saved_errno;
+    return trimmed;
+}
+
 /* ---- stats ------------------------------------------------------------- */
 
 /* Slots are reused last in, first out: those that were ever used are as many
@@ -793,6 +904,7 @@ int sy_runtime_get_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
     stats->switcher = rt->sw->name;
     stats->engine = rt->engine_name;
     stats->guard = rt->stacks.guard;
+    stats->guard_note = rt->stacks.note;
     stats->choice = rt->choice;
     return 0;
 }

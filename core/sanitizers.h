@@ -44,6 +44,31 @@ static inline void sy__stack_forget(struct sy_job *job)
     (void)job;
 }
 
+/* valgrind complains about every system call that it does not know. */
+static inline bool sy__valgrind_runs(void)
+{
+#ifdef RUNNING_ON_VALGRIND
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return false;
+#endif
+}
+
+/* Between these, memcheck does not mind what has never been written. */
+static inline void sy__memcheck_pause(void)
+{
+#ifdef VALGRIND_DISABLE_ERROR_REPORTING
+    VALGRIND_DISABLE_ERROR_REPORTING;
+#endif
+}
+
+static inline void sy__memcheck_resume(void)
+{
+#ifdef VALGRIND_ENABLE_ERROR_REPORTING
+    VALGRIND_ENABLE_ERROR_REPORTING;
+#endif
+}
+
 /* A slot has got its stack. */
 static inline void sy__fiber_made(struct sy_job *job)
 {

@@ -43,13 +43,14 @@ static bool add_chunk(uint32_t n)
 
     if (n < CHUNK_SLOTS)
         n = CHUNK_SLOTS;
-    chunk = aligned_alloc(SY_CACHE_LINE, ((size_t)n + 1) * sizeof(*slots));
+    /* calloc() does not write to memory that is fresh from the kernel. */
+    chunk = calloc((size_t)n + 2, sizeof(*slots));
     if (chunk == NULL)
         return false;
-    memset(chunk, 0, ((size_t)n + 1) * sizeof(*slots));
     chunk->next = chunks;
     chunks = chunk;
-    slots = (struct sy_job *)(void *)chunk + 1;
+    slots = (struct sy_job *)(void *)((char *)chunk + sizeof(*slots) -
+                                      (uintptr_t)chunk % SY_CACHE_LINE);
     while (n-- > 0) {
         slots[n].link = spare_slots;
         spare_slots = &slots[n];
@@ -59,25 +60,23 @@ static bool add_chunk(uint32_t n)
 
 struct sy_job *sy__slots_take(uint32_t n)
 {
-    struct sy_job *list = NULL, *slot;
+    struct sy_job *list = NULL, **end = &list;
 
     sy__slots_lock();
     while (n > 0) {
         if (spare_slots == NULL && !add_chunk(n))
             break;
-        slot = spare_slots;
-        spare_slots = slot->link;
-        slot->link = list;
-        list = slot;
+        *end = spare_slots;
+        end = &spare_slots->link;
+        spare_slots = spare_slots->link;
         n--;
     }
-    if (n > 0) {
-        while (list != NULL) {
-            slot = list;
-            list = slot->link;
-            slot->link = spare_slots;
-            spare_slots = slot;
-        }
+    if (n > 0) { /* not enough: put them back */
+        *end = spare_slots;
+        spare_slots = list;
+        list = NULL;
+    } else {
+        *end = NULL;
     }
     sy__slots_unlock();
     return list;

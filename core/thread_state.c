@@ -45,6 +45,7 @@ static void at_thread_exit(void *arg)
 
     sy__thread_close_runtimes(thread);
     sy_bind_self = &stranger.head;
+    sy__guard_handler_leave(thread);
     free(thread);
 }
 
@@ -80,6 +81,8 @@ static void after_fork_in_child(void)
         SY_BUG("no memory for a thread's state after fork()");
     thread->runtimes = old->runtimes;
     old->runtimes = NULL;
+    thread->signal_stack = old->signal_stack;
+    old->signal_stack = NULL;
     if (old->head.current != &old->nobody)
         thread->head.current = old->head.current;
     sy_bind_self = &thread->head;

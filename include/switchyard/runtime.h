@@ -31,7 +31,18 @@ struct sy_job;
 struct sy_runtime;
 struct sy_switcher_ops;
 
-/* What to do about the guard below each stack. */
+/*
+ * What to do about the guard below each stack.
+ *
+ * A guard is set by the best means that work: guard regions of Linux 6.13,
+ * many at once (process_madvise) or one by one (madvise), or mprotect. The
+ * last splits mappings in three; with it, guards take at most 7/8 of
+ * vm.max_map_count, for the rest of the program needs some too. Locked memory
+ * (mlockall(2) with MCL_FUTURE) cannot have guard regions and gets mprotect.
+ * stats.h says what is in use, and why. With SWITCHYARD_GUARD=madvise or
+ * SWITCHYARD_GUARD=mprotect nothing better is tried; any other value is
+ * ignored.
+ */
 enum sy_guard {
     SY_GUARD_REQUIRED = 0, /* the default: no guard, no stack */
     SY_GUARD_NONE = 1,     /* an overflow overwrites the neighbour */
@@ -106,7 +117,8 @@ struct sy_runtime_config {
  *   -ENOTSUP the named part does not work here; sy_switcher_probe() and
  *            sy_engine_probe() (switcher.h, engine.h) say why
  *   -EPROTO  a part from outside was built for another ABI
- *   -ENOMEM  no memory for jobs_init stacks, or a guard could not be set
+ *   -ENOMEM  no memory for jobs_init stacks, or a guard could not be set:
+ *            SWITCHYARD_EXPLAIN=1 prints which limit was met
  *   -EMFILE  no file descriptor for the engine
  * or what the engine's open hook and, with jobs_init, the switcher's prepare
  * hook returned.
@@ -186,6 +198,59 @@ SY_API struct sy_waker sy_runtime_waker(struct sy_runtime *rt);
  */
 SY_API SY_MUST_CHECK int sy_wait_here(struct sy_waker waker,
                                       uint64_t timeout_ns);
+
+/*
+ * Measure how much of a stack has been used at most, in any job of the
+ * runtime so far: what a guard hit would have taken stack_bytes for. Looks
+ * through the memory of every stack; not for busy loops.
+ *
+ * The lowest byte that is not zero decides. What was reserved and never
+ * written is not seen, nor are pages that are swapped out.
+ *
+ * @bytes  set to the figure, counted from the stack's end; 0 on failure. Up
+ *         to a page may be used beyond stack_bytes before the guard is hit
+ *
+ * Returns 0, or
+ *   -ENOTSUP  jobs of this switcher do not run on stacks of the runtime
+ *   -EXDEV    the runtime belongs to another thread
+ */
+SY_API SY_MUST_CHECK int sy_runtime_stack_high_water(struct sy_runtime *rt,
+                                                     size_t *bytes);
+
+/*
+ * Give the memory of idle stacks back to the system. Stacks are kept as they
+ * are when jobs end, for that is fast; a program that has seen a peak calls
+ * this when it is over. What was in them is gone, and their next use is as
+ * slow as the first. Address space and guards stay.
+ *
+ * @keep  so many of the free stacks stay as they are, the last used first
+ *
+ * Returns how many stacks were given back; 0 under a switcher whose jobs do
+ * not run on the runtime's thread, or not on its stacks. Or
+ *   -ENOMEM  no memory for a list of them
+ *   -EXDEV   the runtime belongs to another thread
+ */
+SY_API SY_MUST_CHECK int sy_runtime_trim(struct sy_runtime *rt, uint32_t keep);
+
+/*
+ * Install a handler for SIGSEGV and SIGBUS that says which job has hit the
+ * guard below its stack, in one line on standard error: the job, its number
+ * and user pointer, the size of its stack, the switcher. Then the action that
+ * was set before takes over, as if the handler were not there: by default the
+ * process dies of the signal. Faults elsewhere go to that action at once.
+ *
+ * A handler needs a stack to run on: the calling thread, and each thread that
+ * opens a runtime later, gets an alternate signal stack (sigaltstack(2)) if it
+ * has none. Jobs on threads of their own (switcher "threads") die without the
+ * line. Calling this again changes nothing. Any thread.
+ *
+ * A function whose frame is larger than a page may step over the guard unless
+ * it was compiled with -fstack-clash-protection.
+ *
+ * Returns 0, or
+ *   -ENOMEM  no memory for the signal stack
+ */
+SY_API SY_MUST_CHECK int sy_guard_handler_install(void);
 
 /*
  * Fix switcher and engine for every runtime that this process opens from now

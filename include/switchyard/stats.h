@@ -37,11 +37,15 @@ struct sy_runtime_stats {
     uint64_t engine_syscalls; /* system calls made by the engine on the
                                  runtime's thread */
 
-    const char *switcher; /* names in use; valid until sy_runtime_close() */
-    const char *engine;   /* with its variant, as "pipe+epoll" */
-    const char *guard;    /* "mprotect", "none", ... */
-    const char *choice;   /* why these parts: "config", "environment",
-                             "lock", "default" */
+    const char *switcher;   /* names in use; valid until sy_runtime_close() */
+    const char *engine;     /* with its variant, as "pipe+epoll" */
+    const char *guard;      /* below stacks: "process_madvise", "madvise",
+                               "mprotect", or "none" */
+    const char *guard_note; /* why no better guards, or no more of them, with
+                               the limit and the count; "" if there is nothing
+                               to say */
+    const char *choice;     /* why these parts: "config", "environment",
+                               "lock", "default" */
 };
 
 /*

@@ -80,6 +80,9 @@ SY_BODY(result_is_collected_without_done, BOTH)
 SY_BODY(jobs_max_is_a_limit, SWITCHER)
 SY_BODY(no_limit_without_jobs_max, NEITHER)
 
+/* pool_trimmed.c */
+SY_BODY(trimmed_pool_serves_on, SWITCHER)
+
 /* wakes.c */
 SY_BODY(wake_before_the_pause, BOTH)
 SY_BODY(wake_after_the_end, BOTH)
