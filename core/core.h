@@ -76,8 +76,8 @@ struct sy_job {
     _Alignas(SY_CACHE_LINE) unsigned char ctx_inline[SY_CACHE_LINE];
 
     /* Line 1: what every switch reads and writes. */
-    struct sy__thread *resumable_by; /* its thread, while simply paused */
     struct sy_job *resumer;          /* a job, or a root */
+    struct sy__thread *resumable_by; /* its thread, while simply paused */
     void *ctx;
     struct sy_runtime *rt;
     struct sy_job **out_job;
@@ -116,6 +116,16 @@ struct sy_job {
     struct sy__fiber fiber;
 #endif
 };
+
+/* A slot whose context is small can be taken for that context, so resumer and
+   resumable_by are the link that switchers were promised. */
+_Static_assert(offsetof(struct sy_job, ctx_inline) == 0, "slot map");
+_Static_assert(offsetof(struct sy_job, resumer) ==
+                   SY_CACHE_LINE + offsetof(struct sy_switcher_link, resumer),
+               "slot map");
+_Static_assert(offsetof(struct sy_job, resumable_by) ==
+                   SY_CACHE_LINE + offsetof(struct sy_switcher_link, zero),
+               "slot map");
 
 /* Take n slots, linked through link; NULL when there is no memory. */
 struct sy_job *sy__slots_take(uint32_t n);

@@ -117,7 +117,8 @@ static void stand_in_init(struct stand_in *in, struct sy_runtime *rt)
     memset(in, 0, sizeof(*in));
     in->root.gate = GATE_ROOT;
     in->root.rt = rt;
-    in->root.ctx = in->ctx;
+    in->root.ctx =
+        rt->sw->ctx_bytes > SY_CACHE_LINE ? in->ctx : in->root.ctx_inline;
 }
 
 bool sy__clear_permit(struct sy_job *slot)
