@@ -3,30 +3,50 @@
  * A program that stops, spins or walks its own stack in a job whose resumer is
  * not its starter: main -> event_loop -> outer job -> inner job.
  *
- * usage: nested_walk SWITCHER stop|walk|spin
+ * usage: nested_walk SWITCHER MODE
  *
- *   stop  calls stop_here() once per order of the two stacks, for a debugger
- *   walk  walks by unwind tables and by frame pointers, and checks what it met
- *   spin  burns CPU in the inner job for half a second, for a profiler
+ *   stop    calls stop_here() once per order of the two stacks: for a debugger
+ *   walk    walks by unwind tables and by frame pointers; checks what it met
+ *   sample  the same in a signal handler, while jobs do nothing but switch;
+ *           only for switchers whose jobs unwind to main
+ *   spin    burns CPU in the inner job for half a second: for a profiler
+ *   states  calls stop_here() with a job in each state that lasts
+ *   dump    the same, and aborts there: for a core file with the stacks
+ *   hide    the same, with stacks that core files leave out
  *
- * Exit status 77 if the switcher does not work here.
+ * Exit status 77 if this cannot be done here.
  *
- * Nothing here is static, and the program exports its symbols: dladdr() has to
- * find them. No function ends in a call: that would be no frame.
+ * What a walk has to meet is exported by the program, for dladdr() to find. No
+ * function ends in a call: it would not be there when the call is under way.
  */
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <execinfo.h>
+#include <link.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <switchyard/device.h>
 #include <switchyard/switcher.h>
 #include <switchyard/switchyard.h>
+#include <sys/time.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unwind.h>
 
 #define FRAMES_MAX 64
 #define SPIN_NS    500000000LL
+#define SAMPLES    300
+#define SAMPLE_US  500
+
+#if defined(__x86_64__) && !SY_ASAN
+#define HAVE_RECORDS 1
+#else
+#define HAVE_RECORDS 0
+#endif
 
 struct walk {
     const char *how;
@@ -38,8 +58,10 @@ struct walk {
 static const char *mode;
 static const char *switcher;
 static int must_reach_main;
+static uintptr_t main_bytes;
 static int failures;
 static volatile int sink;
+static struct sy_waker pinned;
 
 SY_API int stop_here(void);
 SY_API int inner_job(void *arg);
@@ -49,7 +71,30 @@ SY_API int starter(struct sy_runtime *rt, sy_job_fn fn, struct sy_job **arg,
 SY_API int event_loop(struct sy_job **job);
 SY_API int main(int argc, char **argv);
 
+static long long now_ns(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
 /* ---- walking ----------------------------------------------------------- */
+
+/* Not dladdr(), which takes a lock: a signal handler asks too. */
+static int is_in_main(const void *address)
+{
+    return (uintptr_t)address - (uintptr_t)main - 1 < main_bytes;
+}
+
+static int reaches_main(const struct walk *walk)
+{
+    for (int i = 0; i < walk->count; i++) {
+        if (is_in_main(walk->addresses[i]))
+            return 1;
+    }
+    return 0;
+}
 
 static _Unwind_Reason_Code add_frame(struct _Unwind_Context *context, void *arg)
 {
@@ -78,7 +123,7 @@ static void walk_by_backtrace(struct walk *walk)
     walk->ended = walk->count < FRAMES_MAX;
 }
 
-#if defined(__x86_64__) && !SY_ASAN
+#if HAVE_RECORDS
 struct frame_record {
     const struct frame_record *next;
     void *address;
@@ -86,11 +131,9 @@ struct frame_record {
 
 /* As the kernel does it for a profiler, but no further than main: the C
    library that called it keeps no frame pointers. */
-static void walk_by_records(struct walk *walk)
+static void walk_by_records(struct walk *walk,
+                            const struct frame_record *record)
 {
-    const struct frame_record *record = __builtin_frame_address(0);
-    Dl_info info;
-
     *walk = (struct walk){.how = "frame pointers", .ended = 1};
     for (; record != NULL; record = record->next) {
         if (walk->count == FRAMES_MAX) {
@@ -100,8 +143,7 @@ static void walk_by_records(struct walk *walk)
         if (record->address == NULL)
             continue;
         walk->addresses[walk->count++] = record->address;
-        if (dladdr(record->address, &info) != 0 &&
-            info.dli_saddr == (void *)(uintptr_t)main)
+        if (is_in_main(record->address))
             return;
     }
 }
@@ -172,27 +214,26 @@ static void judge(const struct walk *walk)
 
 SY_NOINLINE int stop_here(void)
 {
-    struct timespec began, now;
     struct walk walk;
+    long long began;
 
+    if (strcmp(mode, "dump") == 0 || strcmp(mode, "hide") == 0)
+        abort();
     if (strcmp(mode, "walk") == 0) {
         walk_by_tables(&walk);
         judge(&walk);
         walk_by_backtrace(&walk);
         judge(&walk);
-#if defined(__x86_64__) && !SY_ASAN
-        walk_by_records(&walk);
+#if HAVE_RECORDS
+        walk_by_records(&walk, __builtin_frame_address(0));
         judge(&walk);
 #endif
     } else if (strcmp(mode, "spin") == 0) {
-        (void)clock_gettime(CLOCK_MONOTONIC, &began);
+        began = now_ns();
         do {
             for (int i = 0; i < 1000000; i++)
                 sink = i;
-            (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        } while ((now.tv_sec - began.tv_sec) * 1000000000LL + now.tv_nsec -
-                     began.tv_nsec <
-                 SPIN_NS);
+        } while (now_ns() - began < SPIN_NS);
     }
     return sink;
 }
@@ -255,7 +296,129 @@ static int run_nest(struct sy_runtime *rt, int inner_first)
     }
     if (first != SY_JOB_PAUSED || second != SY_JOB_PAUSED)
         return -1;
-    return event_loop(&outer);
+    return event_loop(&outer) == 2 ? 0 : -1;
+}
+
+/* ---- samples ----------------------------------------------------------- */
+
+static struct {
+    volatile sig_atomic_t taken;
+    int lost_by_tables, lost_by_records;
+} samples;
+
+static void take_sample(int number, siginfo_t *info, void *interrupted)
+{
+    struct walk walk;
+
+    (void)number;
+    (void)info;
+    (void)interrupted;
+    walk_by_tables(&walk);
+    samples.lost_by_tables += !reaches_main(&walk);
+#if HAVE_RECORDS
+    walk_by_records(
+        &walk,
+        (const struct frame_record *)(uintptr_t)((ucontext_t *)interrupted)
+            ->uc_mcontext.gregs[REG_RBP]);
+    samples.lost_by_records += !reaches_main(&walk);
+#endif
+    samples.taken++;
+}
+
+static int run_samples(struct sy_runtime *rt)
+{
+    struct itimerval every = {.it_interval.tv_usec = SAMPLE_US,
+                              .it_value.tv_usec = SAMPLE_US};
+    struct sigaction action = {.sa_flags = SA_SIGINFO | SA_RESTART};
+    const struct itimerval never = {0};
+    struct walk walk;
+    int err = 0;
+
+    walk_by_tables(&walk); /* loads what it needs, which a handler must not */
+    action.sa_sigaction = take_sample;
+    (void)sigaction(SIGPROF, &action, NULL);
+    (void)setitimer(ITIMER_PROF, &every, NULL);
+    /* Nothing else is called: the C library keeps no frame pointers. */
+    for (int i = 0; err == 0 && samples.taken < SAMPLES; i++)
+        err = run_nest(rt, i % 2);
+    (void)setitimer(ITIMER_PROF, &never, NULL);
+    printf("%s: %d samples; %d did not reach main by tables, %d by frame "
+           "pointers\n",
+           switcher, (int)samples.taken, samples.lost_by_tables,
+           samples.lost_by_records);
+    if (samples.lost_by_tables != 0 || samples.lost_by_records != 0)
+        return -1;
+    return err;
+}
+
+/* ---- states ------------------------------------------------------------ */
+
+static int job_of_one_pause(void *arg)
+{
+    (void)arg;
+    sink = sy_job_pause();
+    return 0;
+}
+
+static int job_with_operation(void *arg)
+{
+    if (sy_job_pin(arg, &pinned) == 0)
+        sink = sy_job_pause();
+    return 0;
+}
+
+/* One job each: paused, ready, finished by sy_runtime_run(), quarantined. */
+static int show_states(struct sy_runtime *rt)
+{
+    struct sy_job_spec spec = {.fn = job_of_one_pause, .user = &pinned};
+    struct sy_job_spec with_operation = {.fn = job_with_operation, .arg = rt};
+    struct sy_job *paused, *ready, *finished, *ended;
+
+    if (sy_job_start(rt, &spec, &paused, NULL) != SY_JOB_PAUSED ||
+        sy_job_start(rt, &spec, &ready, NULL) != SY_JOB_PAUSED ||
+        sy_job_start(rt, &spec, &finished, NULL) != SY_JOB_PAUSED ||
+        sy_job_start(rt, &with_operation, &ended, NULL) != SY_JOB_PAUSED)
+        return -1;
+    sy_wake(sy_job_waker(finished));
+    if (sy_runtime_run(rt, 0) != 1)
+        return -1;
+    sy_wake(sy_job_waker(ready));
+    if (sy_job_abandon(&ended) != 0)
+        return -1;
+    sink = stop_here();
+    sy_complete(pinned);
+    if (sy_job_resume(&finished, NULL) != SY_JOB_FINISHED)
+        return -1;
+    return event_loop(&paused) + event_loop(&ready);
+}
+
+/* ---- main -------------------------------------------------------------- */
+
+/* Not inlined: in its first instructions, a function that main called would
+   hide main from those who follow frame pointers. */
+SY_NOINLINE static int run(struct sy_runtime *rt)
+{
+    if (strcmp(mode, "states") == 0 || strcmp(mode, "dump") == 0 ||
+        strcmp(mode, "hide") == 0)
+        return show_states(rt);
+    if (strcmp(mode, "sample") == 0)
+        return run_samples(rt);
+    /* Once with the outer job's stack below the inner one's, once above. */
+    if (run_nest(rt, 0) != 0 || run_nest(rt, 1) != 0)
+        return -1;
+    return 0;
+}
+
+static uintptr_t length_of_main(void)
+{
+    const ElfW(Sym) *symbol = NULL;
+    Dl_info info;
+
+    if (dladdr1((void *)(uintptr_t)main, &info, (void **)&symbol,
+                RTLD_DL_SYMENT) == 0 ||
+        symbol == NULL)
+        return 0;
+    return symbol->st_size;
 }
 
 int main(int argc, char **argv)
@@ -265,27 +428,30 @@ int main(int argc, char **argv)
     int err;
 
     if (argc != 3) {
-        fputs("usage: nested_walk SWITCHER stop|walk|spin\n", stderr);
+        fputs("usage: nested_walk SWITCHER MODE\n", stderr);
         return 2;
     }
     switcher = argv[1];
     mode = argv[2];
-    must_reach_main = strcmp(switcher, "asm") == 0;
+    main_bytes = length_of_main();
+    must_reach_main =
+        strcmp(switcher, "asm") == 0 || strcmp(switcher, "inline") == 0;
     cfg.switcher = switcher;
-    cfg.flags = SY_RT_NO_ENVIRONMENT | SY_RT_DUMP_STACKS;
+    cfg.flags = SY_RT_NO_ENVIRONMENT;
+    if (strcmp(mode, "hide") != 0)
+        cfg.flags |= SY_RT_DUMP_STACKS;
     err = sy_runtime_open(&rt, &cfg);
     if (err == -ENOENT || err == -ENOTSUP) {
         printf("skip: no switcher %s here (%d)\n", switcher, err);
         return 77;
     }
-    if (err != 0)
+    if (err != 0) {
+        printf("FAIL %s: no runtime (%d)\n", switcher, err);
         return 1;
-    /* Once with the outer job's stack below the inner one's, once above. */
-    for (int inner_first = 0; inner_first < 2; inner_first++) {
-        if (run_nest(rt, inner_first) != 2) {
-            printf("FAIL %s: the jobs did not run as they should\n", switcher);
-            failures++;
-        }
+    }
+    if (run(rt) != 0) {
+        printf("FAIL %s: %s\n", switcher, mode);
+        failures++;
     }
     if (sy_runtime_close(rt) != 0)
         failures++;
