@@ -71,6 +71,16 @@ _Static_assert(sizeof(struct sy_job) == 256, "a slot is four cache lines");
 
 struct sy__thread;
 
+/* A slot whose context is small can be taken for that context, so resumer and
+   resumable_by are the link that switchers were promised. */
+_Static_assert(offsetof(struct sy_job, ctx_inline) == 0, "slot map");
+_Static_assert(offsetof(struct sy_job, resumer) ==
+                   SY_CACHE_LINE + offsetof(struct sy_switcher_link, resumer),
+               "slot map");
+_Static_assert(offsetof(struct sy_job, resumable_by) ==
+                   SY_CACHE_LINE + offsetof(struct sy_switcher_link, zero),
+               "slot map");
+
 /* Take n slots, linked through link; NULL when there is no memory. */
 struct sy_job *sy__slots_take(uint32_t n);
 /* Give one back; nobody may be about to wake it. */

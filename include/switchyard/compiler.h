@@ -50,6 +50,27 @@
 #define SY_NO_TSAN __attribute__((no_sanitize("thread")))
 #endif
 
+/*
+ * First in a function that never returns and that is the root of a stack:
+ * nobody called it. Backtraces by unwind tables end here, and those by frame
+ * pointers.
+ */
+#if defined(__x86_64__) && defined(__GCC_HAVE_DWARF2_CFI_ASM)
+#define SY_ROOT_OF_STACK()                                                     \
+    do {                                                                       \
+        __asm__ volatile(".cfi_undefined rip");                                \
+        *(void *volatile *)__builtin_frame_address(0) = (void *)0;             \
+    } while (0)
+#elif defined(__aarch64__) && defined(__GCC_HAVE_DWARF2_CFI_ASM)
+#define SY_ROOT_OF_STACK()                                                     \
+    do {                                                                       \
+        __asm__ volatile(".cfi_undefined x30");                                \
+        *(void *volatile *)__builtin_frame_address(0) = (void *)0;             \
+    } while (0)
+#else
+#define SY_ROOT_OF_STACK() ((void)0)
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define SY_ASAN 1
 #elif defined(__has_feature)

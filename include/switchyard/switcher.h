@@ -38,6 +38,21 @@ struct sy_stack {
     size_t bytes;
 };
 
+/*
+ * What the core keeps for itself behind every context of at most SY_CACHE_LINE
+ * bytes, at ctx + SY_CACHE_LINE. A switcher needs it for one thing only: to
+ * tell debuggers and profilers, by its unwind tables, where the root of a job
+ * returns to, at no cost while the program runs.
+ *
+ * The two words are laid out as a frame record.
+ */
+struct sy_switcher_link {
+    void *resumer; /* from the call of start or swap that enters the context
+                      until it pauses or has finished: the context that control
+                      goes back to. Else out of date. */
+    void *zero;    /* NULL in that time */
+};
+
 typedef int (*sy_switcher_fn)(void *arg);
 
 struct sy_switcher_ops {

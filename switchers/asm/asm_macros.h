@@ -4,11 +4,12 @@
 #define SWITCHYARD_SWITCHERS_ASM_MACROS_H
 
 /* clang-format off */
+
+/* A function of this library, which programs bound to a switcher call too. */
 #define SY_ASM_FUNC(name)                                                     \
     .text;                                                                    \
     .balign 64;                                                               \
     .globl name;                                                              \
-    .hidden name;                                                             \
     .type name, %function;                                                    \
     name:
 

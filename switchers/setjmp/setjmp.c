@@ -90,8 +90,10 @@ static int sj_probe(char *why, size_t why_bytes)
 
 static SY_NOINLINE SY_NORETURN void sj_run(struct sj_ctx *self)
 {
-    struct sj_ctx *next = sy_switcher_finished(self->fn(self->arg));
+    struct sj_ctx *next;
 
+    SY_ROOT_OF_STACK();
+    next = sy_switcher_finished(self->fn(self->arg));
     next->value = 0;
     _longjmp(next->env, 1);
 }

@@ -37,6 +37,7 @@ SY_NO_TSAN static void uc_entry(unsigned int high, unsigned int low)
         (struct uc_ctx *)(uintptr_t)(((uint64_t)high << 32) | low);
     struct uc_ctx *next;
 
+    SY_ROOT_OF_STACK();
     next = sy_switcher_finished(self->fn(self->arg));
     next->value = 0;
     (void)setcontext(&next->uc);

@@ -85,7 +85,7 @@ static inline int sy_bind_inline_start(void *from, void *to, void *stack_top,
                      "movq %%rsi, %%rbx\n\t"
                      "movq %%rax, %%r12\n\t"
                      "movq %%r8, %%rdi\n\t"
-                     "xorl %%ebp, %%ebp\n\t"
+                     "leaq 64(%%rsi), %%rbp\n\t"
                      "callq *%%rcx\n\t"
                      "movl %%eax, %%edi\n\t"
                      "callq *%%r12\n\t"

@@ -18,7 +18,7 @@
 
 SY_BEGIN_DECLS
 
-#define SY_BIND_LAYOUT 1
+#define SY_BIND_LAYOUT 2
 
 /* In C++ the word is read with the compiler's own atomics. */
 #ifdef __cplusplus
@@ -42,8 +42,8 @@ struct sy_job {
 
     /* Line 1: what every switch reads and writes. A waker writes word, and a
        switch has to read it: so both cost one line. */
-    struct sy_thread *resumable_by; /* its thread, while simply paused */
     struct sy_job *resumer;         /* a job, or a root */
+    struct sy_thread *resumable_by; /* its thread, while simply paused */
     void *ctx;
     struct sy_runtime *rt;
     SY_BIND_ATOMIC uint64_t word;          /* generation and permit */
