@@ -565,7 +565,8 @@ int sy_device_call(struct sy_device *device, struct sy_runtime *rt,
     return result != 0 ? result : op.status;
 }
 
-void sy_device_get_stats(struct sy_device *device, struct sy_device_stats *stats)
+void sy_device_get_stats(struct sy_device *device,
+                         struct sy_device_stats *stats)
 {
     stats->completed =
         atomic_load_explicit(&device->completed, memory_order_relaxed);

@@ -33,7 +33,7 @@ _Static_assert(sizeof(struct asm_ctx) +
                "where the CFI looks for the resumer");
 
 int sy_bind_asm_start(void *from, void *to, void *stack_top, sy_switcher_fn fn,
-                  void *arg);
+                      void *arg);
 int sy_bind_asm_swap(void *from, void *to, int value);
 
 /*
