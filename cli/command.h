@@ -35,6 +35,10 @@ extern const struct command run_command;
 extern const struct command conform_command;
 extern const struct command version_command;
 
+/* How the command was called, for lines that are to be typed again. */
+void set_program(const char *name);
+const char *program(void);
+
 /* Print a line "switchyard: ..." on standard error. */
 void say(const char *format, ...) SY_PRINTF(1, 2);
 

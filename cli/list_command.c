@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <switchyard/runtime.h>
 
 #include "command.h"
 #include "options.h"
@@ -34,6 +35,7 @@ struct kind {
     const char *key; /* in JSON */
     const struct part *first;
     size_t stride, count;
+    int are_engines;
 };
 
 static const struct part *kind_part(const struct kind *kind, size_t i)
@@ -43,27 +45,76 @@ static const struct part *kind_part(const struct kind *kind, size_t i)
 
 static void describe_kinds(const struct parts *parts, struct kind kinds[4])
 {
-    kinds[0] =
-        (struct kind){"Switchers", "switchers", &parts->switchers[0].part,
-                      sizeof(parts->switchers[0]), parts->switchers_count};
-    kinds[1] = (struct kind){"Engines", "engines", &parts->engines[0].part,
-                             sizeof(parts->engines[0]), parts->engines_count};
-    kinds[2] = (struct kind){"Devices", "devices", &parts->devices[0].part,
-                             sizeof(parts->devices[0]), parts->devices_count};
-    kinds[3] =
-        (struct kind){"Workloads", "workloads", &parts->workloads[0].part,
-                      sizeof(parts->workloads[0]), parts->workloads_count};
+    kinds[0] = (struct kind){"Switchers",
+                             "switchers",
+                             &parts->switchers[0].part,
+                             sizeof(parts->switchers[0]),
+                             parts->switchers_count,
+                             0};
+    kinds[1] = (struct kind){"Engines",
+                             "engines",
+                             &parts->engines[0].part,
+                             sizeof(parts->engines[0]),
+                             parts->engines_count,
+                             1};
+    kinds[2] = (struct kind){"Devices",
+                             "devices",
+                             &parts->devices[0].part,
+                             sizeof(parts->devices[0]),
+                             parts->devices_count,
+                             0};
+    kinds[3] = (struct kind){"Workloads",
+                             "workloads",
+                             &parts->workloads[0].part,
+                             sizeof(parts->workloads[0]),
+                             parts->workloads_count,
+                             0};
+}
+
+/* Does the engine give a descriptor for a foreign event loop? Tried, because
+   the table of an engine does not say it of each variant. */
+static int has_descriptor(const struct part *part)
+{
+    const struct part_engine *engine = (const void *)part;
+    struct sy_runtime_config config = SY_RUNTIME_CONFIG_INIT;
+    struct sy_runtime *rt;
+    int fd, err;
+
+    config.engine_ops = engine->ops;
+    config.engine = part->name;
+    config.flags = SY_RT_NO_ENVIRONMENT;
+    if (!part->works || sy_runtime_open(&rt, &config) != 0)
+        return 0;
+    err = sy_runtime_fd(rt, &fd);
+    /* It has no jobs, and is this thread's, so it can be closed. */
+    return sy_runtime_close(rt) == 0 && err == 0;
+}
+
+static int is_baseline(const struct kind *kind, const struct part *part)
+{
+    return kind->are_engines &&
+           (((const struct part_engine *)(const void *)part)->ops->caps &
+            SY_EN_BASELINE) != 0;
+}
+
+static const char *own_loop_word(const struct kind *kind,
+                                 const struct part *part)
+{
+    if (!kind->are_engines)
+        return "";
+    if (!part->works)
+        return "?";
+    return has_descriptor(part) ? "yes" : "no";
 }
 
 static int print_kind(const struct kind *kind)
 {
     const struct table_column columns[] = {
-        {kind->title, "", 0},
-        {"works here", "", 0},
-        {"what it is", "", 0},
+        {kind->title, "", 0},      {"works here", "", 0},
+        {"own event loop", "", 0}, {"what it is", "", 0},
         {"loaded from", "", 0},
     };
-    struct table *table = table_new(columns, 4);
+    struct table *table = table_new(columns, 5);
     size_t i;
 
     if (table == NULL)
@@ -77,7 +128,9 @@ static int print_kind(const struct kind *kind)
         }
         table_cell(table, "%s", part->name);
         table_cell(table, "%s", part->works ? "yes" : "no");
-        table_cell(table, "%s", part->summary);
+        table_cell(table, "%s", own_loop_word(kind, part));
+        table_cell(table, "%s%s", part->summary,
+                   is_baseline(kind, part) ? " (baseline)" : "");
         table_cell(table, "%s", part->file != NULL ? part->file : "");
     }
     table_print(table, stdout);
@@ -87,6 +140,11 @@ static int print_kind(const struct kind *kind)
         if (!kind_part(kind, i)->works)
             printf("%s does not work here: %s\n", kind_part(kind, i)->name,
                    kind_part(kind, i)->why);
+    if (kind->are_engines)
+        fputs("own event loop: it has a descriptor that a loop of yours can "
+              "watch.\nbaseline: there to be compared with; pipe is how older "
+              "offload engines wake.\n",
+              stdout);
     putchar('\n');
     return CLI_OK;
 }
@@ -106,14 +164,19 @@ static json_t *kind_to_json(const struct kind *kind)
 
     for (i = 0; array != NULL && i < kind->count; i++) {
         const struct part *part = kind_part(kind, i);
+        json_t *object = json_pack(
+            "{s:o, s:o, s:b, s:o, s:o}", "name", json_text(part->name),
+            "summary", json_text(part->summary), "works", part->works, "reason",
+            json_text(part->why), "file",
+            part->file != NULL ? json_text(part->file) : json_null());
 
-        json_array_append_new(
-            array, json_pack("{s:o, s:o, s:b, s:o, s:o}", "name",
-                             json_text(part->name), "summary",
-                             json_text(part->summary), "works", part->works,
-                             "reason", json_text(part->why), "file",
-                             part->file != NULL ? json_text(part->file)
-                                                : json_null()));
+        if (kind->are_engines) {
+            json_object_set_new(object, "own_event_loop",
+                                json_boolean(has_descriptor(part)));
+            json_object_set_new(object, "baseline",
+                                json_boolean(is_baseline(kind, part)));
+        }
+        json_array_append_new(array, object);
     }
     return array;
 }

@@ -93,6 +93,19 @@ const char *format_duration(char *buf, size_t bytes, uint64_t ns)
     return buf;
 }
 
+const char *format_rough_time(char *buf, size_t bytes, double seconds)
+{
+    unsigned long s = (unsigned long)(seconds + 0.5);
+
+    if (s <= 120)
+        snprintf(buf, bytes, "%lu s", s);
+    else if (s < 3600)
+        snprintf(buf, bytes, "%lu min %lu s", s / 60, s % 60);
+    else
+        snprintf(buf, bytes, "%lu h %lu min", s / 3600, s % 3600 / 60);
+    return buf;
+}
+
 static void describe_range(const struct option *o, char *buf, size_t bytes)
 {
     char low[32], high[32];

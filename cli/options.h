@@ -82,4 +82,8 @@ void options_print_help(const struct command *command);
 /* Print a duration as one would write it: "2 s", "500 ms". Returns buf. */
 const char *format_duration(char *buf, size_t bytes, uint64_t ns);
 
+/* Print an estimate as one would say it: "95 s", "2 min 20 s", "2 h 51 min".
+   Returns buf. */
+const char *format_rough_time(char *buf, size_t bytes, double seconds);
+
 #endif

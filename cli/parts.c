@@ -299,11 +299,11 @@ static int say_unknown(const char *what, const char *name,
     for (i = 0; i < count; i++) {
         const struct part *part = part_at(first, stride, i);
 
-        suggest_offer(&s, part->bare);
-        suggest_offer(&s, part->name);
         for (j = 0; j < ALSO; j++)
             if (part->also[j] != NULL)
                 suggest_offer(&s, part->also[j]);
+        suggest_offer(&s, part->bare);
+        suggest_offer(&s, part->name);
     }
     suggest_say(&s, what);
     if (strcmp(what, "reference") == 0)

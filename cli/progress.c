@@ -32,17 +32,18 @@ static double left_s(const struct progress *p)
 
 void progress_show(struct progress *p, const struct plan_entry *entry)
 {
-    char name[128], mix[256];
+    char name[128], mix[256], left[32];
 
     sy_experiment_name(&entry->exp, name, sizeof(name));
+    format_rough_time(left, sizeof(left), left_s(p));
     if (p->is_terminal)
-        say_over("[%zu/%zu] %s, %u in flight, about %.0f s left", p->done + 1,
-                 p->count, name, entry->exp.jobs, left_s(p));
+        say_over("[%zu/%zu] %s, %u in flight, about %s left", p->done + 1,
+                 p->count, name, entry->exp.jobs, left);
     else
-        fprintf(stderr, "[%zu/%zu] %s, %s, %u in flight; about %.0f s left\n",
+        fprintf(stderr, "[%zu/%zu] %s, %s, %u in flight; about %s left\n",
                 p->done + 1, p->count, name,
                 sy_experiment_mix(&entry->exp, mix, sizeof(mix)),
-                entry->exp.jobs, left_s(p));
+                entry->exp.jobs, left);
 }
 
 void progress_done(struct progress *p, const struct plan_entry *entry)

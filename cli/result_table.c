@@ -127,6 +127,9 @@ static void print_reasons(const struct result *const *rows, size_t count,
     }
 }
 
+/* On a busy machine it is all of them. */
+#define LATE_SHOWN 4
+
 /* What the reader must know before comparing the rows. */
 static void print_cautions(const struct result *const *rows, size_t count,
                            FILE *to)
@@ -140,6 +143,10 @@ static void print_cautions(const struct result *const *rows, size_t count,
         if (!result_has_figures(rows[i]) ||
             !result_is_late(rows[i], &late_us, &p50_us))
             continue;
+        if (late >= LATE_SHOWN) {
+            late++;
+            continue;
+        }
         fprintf(to, "%s%s (%.1f of %.1f us)",
                 late++ ? ", "
                        : "\nThe device itself was late, on average by more "
@@ -147,6 +154,8 @@ static void print_cautions(const struct result *const *rows, size_t count,
                 sy_experiment_name(rows[i]->exp, name, sizeof(name)), late_us,
                 p50_us);
     }
+    if (late > LATE_SHOWN)
+        fprintf(to, " and %d more rows", late - LATE_SHOWN);
     if (late)
         fputs(".\n", to);
     if (count > 0 && rows[0]->exp->verify_every != 0)

@@ -36,8 +36,9 @@ const struct option run_options_table[] = {
     {.name = "workload",
      .argument = "GLOB,...",
      .help = "which workloads, one table each; 'aes-128-gcm@16K' gives a "
-             "size;\n                              default: the suite's, or "
-             "ecdsa-p256-sign",
+             "size;\n                              mixes of several are for "
+             "suites only; default: the\n"
+             "                              suite's, or ecdsa-p256-sign",
      .kind = OPTION_TEXTS,
      AT(workload)},
     {.name = "reference",
@@ -233,8 +234,9 @@ static void print_plan(const struct invocation *s)
             format_duration(duration, sizeof(duration), entry->exp.duration_ns),
             entry->seed);
     }
-    printf("%zu experiments, about %.0f s\n", plan->count,
-           (double)total_ns / (double)SY_NS_PER_S);
+    printf("%zu experiments, about %s\n", plan->count,
+           format_rough_time(duration, sizeof(duration),
+                             (double)total_ns / (double)SY_NS_PER_S));
 }
 
 /* ---- measuring ---------------------------------------------------------- */
@@ -326,7 +328,9 @@ static void say_how_to_repeat(const struct invocation *s)
     int i;
 
     say_over_end();
-    fputs("switchyard: to repeat it: switchyard run", stderr);
+    fputs("switchyard: to repeat it: ", stderr);
+    print_quoted(program(), stderr);
+    fputs(" run", stderr);
     for (i = 0; i < s->argc; i++) {
         fputc(' ', stderr);
         print_quoted(s->argv[i], stderr);
@@ -463,6 +467,10 @@ static int carry_out(struct invocation *s, const struct command *self)
                       &s->parts, &s->operands);
     if (status != -1)
         return status;
+    if (s->options.load.count != 0)
+        say("parts from outside are not checked by run; '%s conform FILE' "
+            "does",
+            program());
     if (s->options.dry_run) {
         print_plan(s);
         return CLI_OK;
@@ -496,6 +504,7 @@ const struct command run_command = {
     .notes =
         "Operands choose combinations by name, as in\n"
         "  switchyard run asm+queue 'setjmp+*' '!*+poll'\n"
+        "('asm' stands for 'asm+*', 'queue' for '*+queue'),\n"
         "and --switcher and --engine narrow that down.\n"
         "Devices: 'switchyard list' shows them; for example workers:2, or\n"
         "  sim:servers=4,service=lognormal:50us:0.3,queue=64\n",

@@ -72,7 +72,7 @@ static int run_help(const struct command *self, int argc, char **argv)
         return CLI_OK;
     }
     if (operands.count > 1) {
-        say("'%s' is too much: help takes one subcommand", operands.item[1]);
+        say("help takes one subcommand, not also '%s'", operands.item[1]);
         return CLI_USAGE;
     }
     command = find_command(operands.item[0]);
@@ -105,7 +105,11 @@ static int dispatch(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    int status = dispatch(argc, argv);
+    int status;
+
+    if (argc > 0 && argv[0][0] != '\0')
+        set_program(argv[0]);
+    status = dispatch(argc, argv);
 
     /* A result that did not reach its reader is no success. */
     errno = 0;

@@ -10,6 +10,19 @@
    cursor per process, so this is the process's. */
 static int line_is_open;
 
+/* Borrowed from main()'s arguments, of which there is one set too. */
+static const char *program_name = "switchyard";
+
+void set_program(const char *name)
+{
+    program_name = name;
+}
+
+const char *program(void)
+{
+    return program_name;
+}
+
 void say(const char *format, ...)
 {
     va_list args;

@@ -410,20 +410,24 @@ static void begin_count(struct sy__load *load)
               : between(duration_ns, COUNT_MIN_NS, COUNT_MAX_NS));
 }
 
-/* As many as are in flight at least, for they may finish in bursts; cut off
-   like the warm-up. */
+/*
+ * As many operations as are in flight, or a multiple of that: where they finish
+ * in bursts, their calls come together too, before the first of them is
+ * finished, and a part of a burst would count as operations without calls. Cut
+ * off like the warm-up.
+ */
 static bool is_counted(const struct sy__load *load, uint64_t now)
 {
     const struct sy_experiment *exp = load->exp;
+    bool is_whole =
+        load->phase_operations > 0 && load->phase_operations % load->jobs == 0;
 
     /* By operations: a tenth of them, as by time. */
     if (exp->duration_ns == 0)
-        return load->phase_operations >= load->jobs &&
-               load->phase_operations >= exp->operations_max / 10;
+        return is_whole && load->phase_operations >= exp->operations_max / 10;
     if (now < load->phase_end_ns || load->phase_operations == 0)
         return false;
-    return load->phase_operations >= load->jobs ||
-           now >= sy_ns_after(load->phase_end_ns, exp->duration_ns);
+    return is_whole || now >= sy_ns_after(load->phase_end_ns, exp->duration_ns);
 }
 
 static void end_count(struct sy__load *load)

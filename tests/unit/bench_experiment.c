@@ -291,6 +291,32 @@ static void exact_number(void)
     CHECK_EQ(out.verified, 1000);
 }
 
+/*
+ * All jobs are announced in one burst, twice for each operation: a byte is
+ * written for each job, and read. So there are four calls and a bit per
+ * operation, and none of them may be lost where counting begins or ends.
+ */
+static void syscalls_of_bursts(void)
+{
+    struct sy_experiment exp = an_experiment(
+        SY_ROW_COMBINATION, "sim:servers=200,service=fixed:1us,mode=poll");
+    static struct sy_outcome out;
+
+    exp.switcher = sy_switcher_find("setjmp");
+    exp.engine = sy_engine_find("pipe+epoll", &exp.variant);
+    exp.virtual_clock = true;
+    exp.jobs = 200;
+    exp.duration_ns = 0;
+    exp.operations_max = 3000; /* counted: a tenth, one burst and a half */
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    check_good(&exp, &out);
+    if (out.syscalls < 0)
+        return; /* not allowed to count here */
+    CHECK_EQ(out.syscall_operations % exp.jobs, 0);
+    CHECK(out.syscalls >= 4 * (int64_t)out.syscall_operations);
+    CHECK(out.syscalls < 5 * (int64_t)out.syscall_operations);
+}
+
 static void virtual_time_repeats(enum sy_row row)
 {
     struct sy_experiment exp = an_experiment(
@@ -487,6 +513,7 @@ int main(void)
     every_combination();
     real_work();
     exact_number();
+    syscalls_of_bursts();
     virtual_time_repeats(SY_ROW_COMBINATION);
     virtual_time_repeats(SY_ROW_CALLBACK);
     virtual_time_repeats(SY_ROW_BLOCKING);

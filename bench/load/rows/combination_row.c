@@ -93,7 +93,7 @@ static void explain_start(struct sy__load *load, int err)
     const struct sy_engine_ops *engine = load->exp->engine;
     struct combination *c = load->row;
     unsigned now = open_descriptors(), each = 0;
-    char name[128], a[16], b[16];
+    char name[128], a[16], b[16], all[16];
 
     if (now == 0)
         now = load->out->fd_limit;
@@ -104,20 +104,25 @@ static void explain_start(struct sy__load *load, int err)
         is_select(load->exp) && load->out->fd_limit > FD_SETSIZE)
         sy__load_skip(load,
                       "%s needs %u descriptors for each job, and select() "
-                      "watches none above %s: %s of the jobs could be started",
+                      "watches none above %s: %s of %s jobs could be "
+                      "started",
                       name, each > 0 ? each : 1,
                       with_commas(a, sizeof(a), FD_SETSIZE - 1),
-                      with_commas(b, sizeof(b), c->started));
+                      with_commas(b, sizeof(b), c->started),
+                      with_commas(all, sizeof(all), load->jobs));
     else if ((engine->caps & SY_EN_FD_PER_JOB) != 0 && err == -EMFILE)
         sy__load_skip(load,
                       "%s needs %u descriptor%s for each job and the process "
-                      "may have %s: %s of the jobs could be started",
+                      "may have %s: %s of %s jobs could be started",
                       name, each > 0 ? each : 1, each > 1 ? "s" : "",
                       with_commas(a, sizeof(a), load->out->fd_limit),
-                      with_commas(b, sizeof(b), c->started));
+                      with_commas(b, sizeof(b), c->started),
+                      with_commas(all, sizeof(all), load->jobs));
     else
-        sy__load_skip(load, "only %s of the jobs could be started: %s",
-                      with_commas(a, sizeof(a), c->started), sy_strerror(err));
+        sy__load_skip(load, "only %s of %s jobs could be started: %s",
+                      with_commas(a, sizeof(a), c->started),
+                      with_commas(all, sizeof(all), load->jobs),
+                      sy_strerror(err));
 }
 
 /* Start one operation as a job. Returns 0 or -errno. */
