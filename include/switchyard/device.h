@@ -137,8 +137,9 @@ struct sy_device_stats {
     uint64_t completed;
     uint64_t refused;    /* times the device was full, and the op had to wait */
     uint64_t depth_peak; /* most operations inside the device at once */
-    uint64_t late_max_ns; /* how long after its due time the device was ready
-                             to announce an operation: its own lateness */
+    uint64_t late_max_ns; /* how long after its due time the device came to
+                             an operation, to compute or to announce it: its
+                             own lateness */
     uint64_t late_sum_ns; /* over late_count operations */
     uint64_t late_count;
 };

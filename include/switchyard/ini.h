@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The file form of suites and profiles: lines of "key = value" below headings
+ * The file form of suites: lines of "key = value" below headings
  * in square brackets.
  *
  *     # a comment (also with ;)

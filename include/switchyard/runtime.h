@@ -254,7 +254,7 @@ SY_API SY_MUST_CHECK int sy_guard_handler_install(void);
 
 /*
  * Fix switcher and engine for every runtime that this process opens from now
- * on, whatever configs, environment or profiles say. For programs that must
+ * on, whatever configs or the environment say. For programs that must
  * not be steered from outside.
  *
  * @switcher, @engine  names as in sy_runtime_config; copied; NULL: not locked

@@ -108,7 +108,8 @@ REGISTERS = {
 
 # The functions in which the switchers' jobs begin; bt of a job that waits ends
 # there. What comes after them is who resumed it last, long ago.
-ROOTS = ("sy_bind_asm_start", "sy__asm_resumed_by")
+# gdb takes some names in assembly, by clang's debug information, for Ada's.
+ROOTS = ("sy_bind_asm_start", "sy__asm_resumed_by", "sy.asm_resumed_by")
 
 # Between a root and the job's own function.
 ENTRIES = ("job_entry", "sj_run", "uc_entry")
@@ -417,7 +418,7 @@ class RootFilter:
         for frame in frames:
             inferior = frame.inferior_frame()
             if (inferior.type() == gdb.SIGTRAMP_FRAME
-                    and inferior.name() == "sy_bind_asm_start"):
+                    and inferior.name() in ROOTS):
                 yield RootDecorator(frame)
             else:
                 yield frame
