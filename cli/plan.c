@@ -579,7 +579,7 @@ static int shuffle(struct plan *plan)
                           plan->entries[end].seed == plan->entries[begin].seed;
              end++)
             continue;
-        for (i = end - 1; i > begin; i--) {
+        for (i = end; i-- > begin + 1;) {
             size_t j = begin + (size_t)(next_random(&state) % (i - begin + 1));
             size_t kept = plan->order[i];
 

@@ -185,7 +185,7 @@ static int enter_carefully(struct sy_job *job, struct sy_job **out_job,
         caller = self->current;
         stand_in_init(&in, rt);
         value = enter(self, &in.root, job, out_job, out_result, value);
-        rt->thread->current = caller;
+        sy_bind_self->current = caller; /* not self: we may have forked */
     }
     wipe_left_stacks(rt);
     return value;
@@ -415,7 +415,7 @@ SY_NOINLINE static int start_carefully(struct sy_runtime *rt,
         caller = sy_bind_self->current;
         stand_in_init(&in, rt);
         err = enter_new(sy_bind_self, &in.root, spec, out_job, result, fn, arg);
-        rt->thread->current = caller;
+        sy_bind_self->current = caller; /* not self: we may have forked */
     }
     wipe_left_stacks(rt);
     return err;

@@ -226,6 +226,9 @@ static void wipe(struct sy_job *job)
     } else {
         explicit_bzero(job->arg_area, SY_JOB_ARG_INLINE_BYTES);
     }
+    /* It holds registers. What prepare made must stay. */
+    if (job->rt->sw->prepare == NULL)
+        explicit_bzero(job->ctx, job->rt->sw->ctx_bytes);
 }
 
 void sy__slot_release(struct sy_job *job)
@@ -259,6 +262,8 @@ void sy__quarantine_sweep(struct sy_runtime *rt)
         }
         *at = job->link;
         rt->quarantined--;
+        if (sy__has_own_stack(rt))
+            sy__fiber_abandoned(job);
         rt->hot.ended--; /* it was counted when it ended */
         sy__slot_release(job);
     }

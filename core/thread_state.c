@@ -8,6 +8,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+/* The runtime of nobodies: no argument is equal to it, not even NULL. */
+static struct sy_runtime nowhere;
+
 /*
  * What threads without a runtime point to, so that nobody has to ask whether
  * there is a state at all. Its gate sends every pause to the slow path. It is
@@ -15,6 +18,7 @@
  */
 static struct sy__thread stranger = {
     .head.current = &stranger.nobody,
+    .nobody.rt = &nowhere,
     .nobody.gate = GATE_ROOT,
 };
 
@@ -33,7 +37,7 @@ static struct sy__thread *thread_new(void)
     if (thread != NULL) {
         *thread = (struct sy__thread){
             .head = {.current = &thread->nobody, .errno_addr = &errno},
-            .nobody.gate = GATE_ROOT,
+            .nobody = {.rt = &nowhere, .gate = GATE_ROOT},
         };
     }
     return thread;

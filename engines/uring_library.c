@@ -107,6 +107,11 @@ static int disabled_by_sysctl(void)
     return value;
 }
 
+bool sy__uring_is_shortage(int err)
+{
+    return err == -EMFILE || err == -ENFILE || err == -ENOMEM;
+}
+
 void sy__uring_explain(int err, char *why, size_t why_bytes)
 {
     int sysctl = disabled_by_sysctl();

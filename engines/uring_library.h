@@ -41,6 +41,10 @@ unsigned sy__uring_submit(struct io_uring *ring);
    NULL: there is still none, because the kernel refuses them. */
 struct io_uring_sqe *sy__uring_sqe(struct io_uring *ring);
 
+/* Is err a shortage that may be over by the time it matters, and no reason to
+   say that io_uring does not work here? */
+bool sy__uring_is_shortage(int err);
+
 /* Say in words why sy__uring_open() returned err. */
 void sy__uring_explain(int err, char *why, size_t why_bytes);
 

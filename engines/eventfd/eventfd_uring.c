@@ -216,6 +216,8 @@ static int uring_probe(const char *variant, char *why, size_t why_bytes)
     int fd, n, err = uring_open(&u, &counts);
 
     (void)variant;
+    if (sy__uring_is_shortage(err))
+        return 0;
     if (err != 0) {
         sy__uring_explain(err, why, why_bytes);
         return -ENOTSUP;
@@ -230,7 +232,7 @@ static int uring_probe(const char *variant, char *why, size_t why_bytes)
     uring_close(&u);
     if (fd >= 0)
         (void)close(fd);
-    if (n == 1 && ready == &slot)
+    if ((n == 1 && ready == &slot) || sy__uring_is_shortage(n))
         return 0;
     (void)snprintf(why, why_bytes,
                    "no multishot poll on an eventfd (Linux 5.13): result %d",

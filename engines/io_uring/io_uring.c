@@ -295,6 +295,8 @@ static int uring_probe(const char *variant, char *why, size_t why_bytes)
 close_target:
     sy__uring_close(&target);
 explain:
+    if (sy__uring_is_shortage(err))
+        return 0;
     sy__uring_explain(err, why, why_bytes);
     return -ENOTSUP;
 }

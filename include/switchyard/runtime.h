@@ -12,7 +12,8 @@
  *          jobs can be started, paused jobs from before the fork answer
  *          -EXDEV. The first call for a runtime there opens its engine anew
  *          and may fail as sy_runtime_open(), -EMFILE for example; it can be
- *          repeated.
+ *          repeated. Under the switcher "threads" a job that forks must leave
+ *          the child by exec or _exit.
  * Errors   0 or a count on success, -errno on failure; errno is never set.
  */
 #ifndef SWITCHYARD_RUNTIME_H
@@ -55,7 +56,9 @@ enum sy_runtime_flag {
                                       default they do not, for they hold keys */
     SY_RT_ZERO_STACKS = 1 << 2,    /* wipe the used part of a stack when its
                                       job ends; of arguments only, where jobs
-                                      run on threads of their own */
+                                      run on threads of their own. Registers
+                                      that "setjmp" saved at a pause stay until
+                                      the next one */
 };
 
 #define SY_STACK_BYTES_DEFAULT ((size_t)64 * 1024)

@@ -23,14 +23,18 @@
  *
  * Signals  All are blocked in job threads, so that those for the process
  *          reach a thread of the program.
- * Fork     The threads do not exist in the child. release() sees that.
+ * Fork     The threads do not exist in the child. release() sees that. A job
+ *          that forks must leave the child by exec or _exit: it cannot return
+ *          or pause there, for the runtime's thread is not in the child.
+ * Exit     A job must not end its thread: nobody would continue the others.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <switchyard/switcher.h>
-#include <unistd.h>
 
 enum turn {
     PARKED = 0, /* zeroed contexts are parked */
@@ -48,8 +52,21 @@ struct th_ctx {
     void *arg;
     jmp_buf outermost; /* in the thread's first frame */
     pthread_t thread;
-    pid_t process; /* in which that thread exists */
+    unsigned forks; /* as below, when the thread that waits here was there */
 };
+
+/* How often the process forked on its way from its first ancestor. */
+static unsigned forks;
+
+static void count_fork(void)
+{
+    forks++;
+}
+
+static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, count_fork);
+}
 
 /*
  * A sanitizer keeps more than 100 KiB of its own on every thread's stack. In
@@ -74,6 +91,14 @@ static int place_stack(pthread_attr_t *attr, const struct sy_stack *stack)
    before the lock is free: so the signal is given under it. */
 static void hand_over(struct th_ctx *ctx, enum turn turn)
 {
+    if (ctx->forks != forks) {
+        /* All signals are blocked here: waiting would be for ever. */
+        (void)fprintf(stderr,
+                      "switchyard: the threads switcher cannot go on in the "
+                      "child of a fork: the thread to continue is the "
+                      "parent's\n");
+        abort();
+    }
     (void)pthread_mutex_lock(&ctx->lock);
     ctx->turn = turn;
     (void)pthread_cond_signal(&ctx->told);
@@ -129,12 +154,14 @@ static int th_probe(char *why, size_t why_bytes)
 
 static int th_prepare(void *ctx, const struct sy_stack *stack)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     struct th_ctx *self = ctx;
     pthread_attr_t attr;
     sigset_t all, old_mask;
     int err;
 
-    self->process = getpid();
+    (void)pthread_once(&once, watch_forks);
+    self->forks = forks;
     err = pthread_attr_init(&attr);
     if (err != 0)
         return -err;
@@ -155,7 +182,7 @@ static void th_release(void *ctx)
 {
     struct th_ctx *self = ctx;
 
-    if (self->process != getpid())
+    if (self->forks != forks)
         return; /* in the child of a fork there is nobody to join */
     hand_over(self, QUIT);
     (void)pthread_join(self->thread, NULL);
@@ -164,22 +191,24 @@ static void th_release(void *ctx)
 static int th_start(void *from, void *to, void *stack_top, sy_switcher_fn fn,
                     void *arg)
 {
-    struct th_ctx *job = to;
+    struct th_ctx *leaving = from, *job = to;
 
     (void)stack_top; /* it is known from prepare */
+    leaving->forks = forks;
     job->fn = fn;
     job->arg = arg;
     hand_over(job, BEGIN);
-    return wait_continue(from);
+    return wait_continue(leaving);
 }
 
 static int th_swap(void *from, void *to, int value)
 {
-    struct th_ctx *entered = to;
+    struct th_ctx *leaving = from, *entered = to;
 
+    leaving->forks = forks;
     entered->value = value;
     hand_over(entered, CONTINUE);
-    return wait_continue(from);
+    return wait_continue(leaving);
 }
 
 extern const struct sy_switcher_ops sy_switcher_threads;

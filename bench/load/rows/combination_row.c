@@ -88,17 +88,27 @@ static int is_select(const struct sy_experiment *exp)
 }
 
 /* Say which resource ran out, with the figures. */
+/* How many jobs were in flight at most: each of them has descriptors. */
+static unsigned most_in_flight(struct combination *c)
+{
+    struct sy_runtime_stats stats = {.size = sizeof(stats)};
+
+    return sy_runtime_get_stats(c->rt, &stats) == 0
+               ? (unsigned)stats.stacks_peak
+               : 0;
+}
+
 static void explain_start(struct sy__load *load, int err)
 {
     const struct sy_engine_ops *engine = load->exp->engine;
     struct combination *c = load->row;
-    unsigned now = open_descriptors(), each = 0;
+    unsigned now = open_descriptors(), each = 0, fit = most_in_flight(c);
     char name[128], a[16], b[16], all[16];
 
     if (now == 0)
         now = load->out->fd_limit;
-    if (c->started > 0 && now > c->descriptors)
-        each = (now - c->descriptors + c->started / 2) / c->started;
+    if (fit > 0 && now > c->descriptors)
+        each = (now - c->descriptors + fit / 2) / fit;
     sy_experiment_name(load->exp, name, sizeof(name));
     if ((engine->caps & SY_EN_FD_PER_JOB) != 0 && err == -EMFILE &&
         is_select(load->exp) && load->out->fd_limit > FD_SETSIZE)
@@ -108,7 +118,7 @@ static void explain_start(struct sy__load *load, int err)
                       "started",
                       name, each > 0 ? each : 1,
                       with_commas(a, sizeof(a), FD_SETSIZE - 1),
-                      with_commas(b, sizeof(b), c->started),
+                      with_commas(b, sizeof(b), fit),
                       with_commas(all, sizeof(all), load->jobs));
     else if ((engine->caps & SY_EN_FD_PER_JOB) != 0 && err == -EMFILE)
         sy__load_skip(load,
@@ -116,7 +126,7 @@ static void explain_start(struct sy__load *load, int err)
                       "may have %s: %s of %s jobs could be started",
                       name, each > 0 ? each : 1, each > 1 ? "s" : "",
                       with_commas(a, sizeof(a), load->out->fd_limit),
-                      with_commas(b, sizeof(b), c->started),
+                      with_commas(b, sizeof(b), fit),
                       with_commas(all, sizeof(all), load->jobs));
     else
         sy__load_skip(load, "only %s of %s jobs could be started: %s",
