@@ -27,7 +27,8 @@ struct sy_job;
 struct sy_runtime;
 struct sy_wait;
 
-/* What a job runs. Its return value is the job's result. */
+/* What a job runs. Its return value is the job's result. A C++ exception must
+   not leave it. */
 typedef int (*sy_job_fn)(void *arg);
 
 enum sy_job_state {

@@ -67,6 +67,14 @@ def registers_asm(job, _thread):
     return {name: int(words[at]) for at, name in enumerate(order)}
 
 
+def registers_inline(job, _thread):
+    # The map in bind/inline_x86_64.h; what else is live lies on the stack.
+    words = job["ctx"].cast(gdb.lookup_type("unsigned long").pointer())
+    found = dict.fromkeys(KEPT, 0)
+    found.update(rbp=int(words[0]), rip=int(words[1]), rsp=int(words[2]))
+    return found
+
+
 def registers_ucontext(job, _thread):
     saved = context_as(job, "uc_ctx")["uc"]["uc_mcontext"]["gregs"]
     # REG_RBX and so on of <sys/ucontext.h>
@@ -101,7 +109,7 @@ def registers_setjmp(job, thread):
 
 REGISTERS = {
     "asm": registers_asm,
-    "inline": registers_asm,  # the two share one context
+    "inline": registers_inline,
     "setjmp": registers_setjmp,
     "ucontext": registers_ucontext,
 }
@@ -109,7 +117,8 @@ REGISTERS = {
 # The functions in which the switchers' jobs begin; bt of a job that waits ends
 # there. What comes after them is who resumed it last, long ago.
 # gdb takes some names in assembly, by clang's debug information, for Ada's.
-ROOTS = ("sy_bind_asm_start", "sy__asm_resumed_by", "sy.asm_resumed_by")
+ROOTS = ("sy_bind_asm_start", "sy__asm_resumed_by", "sy.asm_resumed_by",
+         "sy_bind_inline_start")
 
 # Between a root and the job's own function.
 ENTRIES = ("job_entry", "sj_run", "uc_entry")

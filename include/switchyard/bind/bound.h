@@ -10,6 +10,10 @@
  * say. A library of another layout is refused with -EPROTO. Jobs may be paused
  * and resumed by code that is not bound, and the other way round.
  *
+ * A C++ exception must not leave a job's function. Elsewhere that ends the
+ * program; under "inline", table or bound, the exception would go on into who
+ * resumed the job, and the job would be taken for running for ever.
+ *
  * With AddressSanitizer or ThreadSanitizer only the choice is bound: they must
  * be told of each switch, and the library does that.
  */

@@ -40,6 +40,23 @@
         "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)",   \
         "st(5)", "st(6)", "st(7)", "memory", "cc" SY_BIND_CLOBBERS_AVX512
 
+/*
+ * Where the root of a job returns to, for unwinders: rbx is the job's context,
+ * behind it lies the struct sy_switcher_link, and the context that this names
+ * holds what the resumer goes on with. See switchers/asm/x86_64_sysv.S.
+ */
+#if defined(__GCC_HAVE_DWARF2_CFI_ASM)
+#define SY_BIND_ROOT_BEGINS                                                    \
+    ".cfi_remember_state\n\t"                                                  \
+    ".cfi_escape 0x0f, 7, 0x73, 0xc0, 0, 0x06, 0x23, 16, 0x06\n\t"             \
+    ".cfi_escape 0x10, 16, 6, 0x73, 0xc0, 0, 0x06, 0x23, 8\n\t"                \
+    ".cfi_escape 0x10, 6, 6, 0x73, 0xc0, 0, 0x06, 0x23, 0\n\t"
+#define SY_BIND_ROOT_ENDS ".cfi_restore_state\n\t"
+#else
+#define SY_BIND_ROOT_BEGINS
+#define SY_BIND_ROOT_ENDS
+#endif
+
 /* As the hook swap in switcher.h. */
 static inline int sy_bind_inline_swap(void *from, void *to, int value)
 {
@@ -85,10 +102,10 @@ static inline int sy_bind_inline_start(void *from, void *to, void *stack_top,
                      "movq %%rsi, %%rbx\n\t"
                      "movq %%rax, %%r12\n\t"
                      "movq %%r8, %%rdi\n\t"
-                     "leaq 64(%%rsi), %%rbp\n\t"
+                     "leaq 64(%%rsi), %%rbp\n\t" SY_BIND_ROOT_BEGINS
                      "callq *%%rcx\n\t"
                      "movl %%eax, %%edi\n\t"
-                     "callq *%%r12\n\t"
+                     "callq *%%r12\n\t" SY_BIND_ROOT_ENDS
                      "cmpq $0, 8(%%rbx)\n\t"
                      "movq 8(%%rax), %%rcx\n\t"
                      "movq 16(%%rax), %%rsp\n\t"
