@@ -93,31 +93,30 @@ static inline int sy_bind_inline_start(void *from, void *to, void *stack_top,
     register void *r8_arg __asm__("r8") = arg;
     int value;
 
-    __asm__ volatile("leaq 1f(%%rip), %%r9\n\t"
-                     "movq %%rbp, 0(%%rdi)\n\t"
-                     "movq %%r9, 8(%%rdi)\n\t"
-                     "movq %%rsp, 16(%%rdi)\n\t"
-                     "movq $0, 8(%%rsi)\n\t"
-                     "movq %%rdx, %%rsp\n\t"
-                     "movq %%rsi, %%rbx\n\t"
-                     "movq %%rax, %%r12\n\t"
-                     "movq %%r8, %%rdi\n\t"
-                     "leaq 64(%%rsi), %%rbp\n\t" SY_BIND_ROOT_BEGINS
-                     "callq *%%rcx\n\t"
-                     "movl %%eax, %%edi\n\t"
-                     "callq *%%r12\n\t" SY_BIND_ROOT_ENDS
-                     "cmpq $0, 8(%%rbx)\n\t"
-                     "movq 8(%%rax), %%rcx\n\t"
-                     "movq 16(%%rax), %%rsp\n\t"
-                     "movq 0(%%rax), %%rbp\n\t"
-                     "movl $0, %%eax\n\t"
-                     "je 1f\n\t"
-                     "notrack jmpq *%%rcx\n"
-                     "1:"
-                     : "=a"(value), "+D"(from), "+S"(to), "+d"(stack_top),
-                       "+c"(fn), "+r"(r8_arg)
-                     : "0"(finished)
-                     : "r9", "r10", "r11", SY_BIND_CLOBBERS);
+    __asm__ volatile(
+        "leaq 1f(%%rip), %%r9\n\t"
+        "movq %%rbp, 0(%%rdi)\n\t"
+        "movq %%r9, 8(%%rdi)\n\t"
+        "movq %%rsp, 16(%%rdi)\n\t"
+        "movq $0, 8(%%rsi)\n\t"
+        "movq %%rdx, %%rsp\n\t"
+        "movq %%rsi, %%rbx\n\t"
+        "movq %%rax, %%r12\n\t"
+        "movq %%r8, %%rdi\n\t"
+        "leaq 64(%%rsi), %%rbp\n\t" SY_BIND_ROOT_BEGINS "callq *%%rcx\n\t"
+        "movl %%eax, %%edi\n\t"
+        "callq *%%r12\n\t" SY_BIND_ROOT_ENDS "cmpq $0, 8(%%rbx)\n\t"
+        "movq 8(%%rax), %%rcx\n\t"
+        "movq 16(%%rax), %%rsp\n\t"
+        "movq 0(%%rax), %%rbp\n\t"
+        "movl $0, %%eax\n\t"
+        "je 1f\n\t"
+        "notrack jmpq *%%rcx\n"
+        "1:"
+        : "=a"(value), "+D"(from), "+S"(to), "+d"(stack_top), "+c"(fn),
+          "+r"(r8_arg)
+        : "0"(finished)
+        : "r9", "r10", "r11", SY_BIND_CLOBBERS);
     return value;
 }
 
