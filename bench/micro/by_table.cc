@@ -4,86 +4,39 @@
  * library, called through the PLT, which calls the switcher through its table.
  * And the same switchers bare, without a job layer.
  */
+#include "bare_switch.h"
 #include "job_layer.h"
-#include <cerrno>
 #include <switchyard/switcher.h>
-#include <sys/mman.h>
 
 namespace
 {
 /* ---- a switcher without a job layer ------------------------------------ */
 
-/* Two contexts and one stack. The job never finishes: it is dropped. */
-struct bare_switch {
-    using job = int;
+/* The hooks of a table, as bare_switch.h wants them. */
+struct by_table {
+    static inline const struct sy_switcher_ops *ops; /* set before use */
 
-    static constexpr size_t STACK_BYTES = 64 * 1024;
-
-    alignas(64) static inline unsigned char outside[SY_SWITCHER_CTX_MAX_BYTES];
-    alignas(64) static inline unsigned char inside[SY_SWITCHER_CTX_MAX_BYTES];
-    static inline const struct sy_switcher_ops *ops; /* set before open() */
-    static inline struct sy_stack stack;
-
-    static std::string open(unsigned)
+    static int prepare(void *ctx, const struct sy_stack *stack)
     {
-        void *low = mmap(nullptr, STACK_BYTES, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        int err = 0;
-
-        if (low == MAP_FAILED)
-            return "mmap: " + std::to_string(errno);
-        stack = {low, STACK_BYTES};
-        std::fill(outside, outside + sizeof(outside), 0);
-        std::fill(inside, inside + sizeof(inside), 0);
-        if (ops->prepare != nullptr)
-            err = ops->prepare(inside, &stack);
-        return err == 0 ? "" : "prepare: " + std::to_string(err);
+        return ops->prepare != nullptr ? ops->prepare(ctx, stack) : 0;
     }
 
-    static void close()
+    static void release(void *ctx)
     {
         if (ops->release != nullptr)
-            ops->release(inside);
-        munmap(stack.low, stack.bytes);
+            ops->release(ctx);
     }
 
-    static bool start(job &, sy_switcher_fn fn, const void *, size_t, int *)
+    static int start(void *from, void *to, void *stack_top, sy_switcher_fn fn)
     {
-        return ops->start(outside, inside,
-                          static_cast<char *>(stack.low) + STACK_BYTES, fn,
-                          nullptr) == 1;
+        return ops->start(from, to, stack_top, fn, nullptr);
     }
 
-    static bool resume(job &, int *)
+    static int swap(void *from, void *to, int value)
     {
-        return ops->swap(outside, inside, 1) == 1;
-    }
-
-    static void pause()
-    {
-        (void)ops->swap(inside, outside, 1);
+        return ops->swap(from, to, value);
     }
 };
-
-template <int D, int C>
-void add_bare_pair(measured::scenarios &out, const struct sy_switcher_ops *ops)
-{
-    out.push_back({"swap", ops->name, depth_params(D, C), RUN_BATCH, 1,
-                   [ops] {
-                       bare_switch::ops = ops;
-                       return paused_jobs<bare_switch>::open<D>(1);
-                   },
-                   run_pair<bare_switch, D, C>, nullptr, bare_switch::close});
-}
-
-void add_bare_pairs(measured::scenarios &out, const struct sy_switcher_ops *ops)
-{
-    add_bare_pair<0, 0>(out, ops);
-    add_bare_pair<1, 0>(out, ops);
-    add_bare_pair<4, 0>(out, ops);
-    add_bare_pair<16, 0>(out, ops);
-    add_bare_pair<4, 2>(out, ops);
-}
 
 /* ---- a switcher that cannot pause -------------------------------------- */
 
@@ -188,7 +141,7 @@ void add_switcher(measured::scenarios &out, measured::notices &notes,
     add_lives<job_layer>(out, ops->name, select, can_pause);
     if (!own_stack)
         return;
-    add_bare_pairs(out, ops);
+    add_bare_pairs<by_table>(out, ops->name, [ops] { by_table::ops = ops; });
     add_stacks(out, ops->name, select);
 }
 } // namespace
