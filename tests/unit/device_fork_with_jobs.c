@@ -103,10 +103,15 @@ static void fork_while_working(const char *switcher, const char *engine)
 
 int main(void)
 {
-#if defined(__SANITIZE_THREAD__)
-    printf("skipped: ThreadSanitizer cannot start threads after a fork\n");
-    return UNIT_SKIP;
-#endif
+    if (SY_TSAN) {
+        printf("skipped: ThreadSanitizer cannot start threads after a fork\n");
+        return UNIT_SKIP;
+    }
+    if (SY_ASAN) {
+        printf("skipped: AddressSanitizer's allocator may stay locked in the "
+               "child of a fork of several threads\n");
+        return UNIT_SKIP;
+    }
     alarm(100);
     fork_while_working("setjmp", "queue");
     fork_while_working("ucontext", "pipe+poll");

@@ -16,17 +16,6 @@
 #define SUBMITTERS 4
 #define OPS        2500 /* by each */
 
-#if defined(__SANITIZE_THREAD__)
-#define HAVE_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define HAVE_TSAN 1
-#endif
-#endif
-#ifndef HAVE_TSAN
-#define HAVE_TSAN 0
-#endif
-
 static _Atomic int bad;
 
 static void expect(const char *what, uint64_t got, uint64_t expected)
@@ -301,8 +290,11 @@ int main(void)
     in_order("workers:1,queue=3");
     signals_are_blocked();
     close_with_pending();
-    if (HAVE_TSAN) {
+    if (SY_TSAN) {
         printf("fork skipped: ThreadSanitizer cannot start threads after it\n");
+    } else if (SY_ASAN) {
+        printf("fork skipped: AddressSanitizer's allocator may stay locked in "
+               "the child of several threads\n");
     } else {
         after_fork("workers:2", 1);
         after_fork("workers:2,queue=3", 1);
