@@ -879,8 +879,9 @@ def full_device_loses_nothing(w):
 @case
 def late_device_is_named(w):
     """The device is busy with the computation, far beyond its service time."""
-    result = w.run("run", "--duration", "50ms", "--workload", "ecdsa-p256-sign",
-                   "--jobs", "16", "ucontext+queue", "--no-reference",
+    result = w.run("run", "--duration", "400ms", "--workload",
+                   "ecdsa-p256-sign", "--jobs", "16", "ucontext+queue",
+                   "--no-reference",
                    "--device", "sim:servers=16,service=fixed:1us,mode=poll")
     expect(result, 0)
     assert re.search(r"^The device itself was late.*: ucontext\+queue "
@@ -897,7 +898,7 @@ def one_job_is_shown_where_no_more_are_possible(w):
 
 @case
 def wrong_result_fails_the_run(w):
-    words = ["run", "--duration", "50ms", "--jobs", "4", "--load",
+    words = ["run", "--duration", "2s", "--jobs", "4", "--load",
              w.part("wrong_workload.so"), "--workload", "wrong-at-1000",
              "setjmp+pipe+select", "--no-reference", "--verify", "all"]
     result = w.run(*words)
