@@ -72,12 +72,12 @@ _Static_assert(sizeof(struct sy_job) == 256, "a slot is four cache lines");
 struct sy__thread;
 
 /* A slot whose context is small can be taken for that context, so resumer and
-   resumable_by are the link that switchers were promised. */
+   zero are the link that switchers were promised. */
 _Static_assert(offsetof(struct sy_job, ctx_inline) == 0, "slot map");
 _Static_assert(offsetof(struct sy_job, resumer) ==
                    SY_CACHE_LINE + offsetof(struct sy_switcher_link, resumer),
                "slot map");
-_Static_assert(offsetof(struct sy_job, resumable_by) ==
+_Static_assert(offsetof(struct sy_job, zero) ==
                    SY_CACHE_LINE + offsetof(struct sy_switcher_link, zero),
                "slot map");
 
@@ -210,6 +210,13 @@ SY_API int sy_bind_runtime_open(struct sy_runtime **out,
                                 const struct sy_runtime_config *cfg,
                                 uint32_t layout, const char *switcher);
 
+/* Of its thread, this job or root runs now. */
+static inline void sy__runs_now(struct sy_thread *self, struct sy_job *slot)
+{
+    self->current = slot;
+    self->resumer = slot->resumer;
+}
+
 /* Make the calling thread's state if it has none. 0 or -ENOMEM. */
 int sy__thread_join(void);
 
@@ -328,9 +335,16 @@ static inline void *sy__stack_low(const struct sy_job *job)
     return sy__stack_low_of(&job->rt->stacks, job->arg_area);
 }
 
+/* Paused in a way that a resume may not ignore. */
+static inline void sy__hold(struct sy_job *job)
+{
+    job->paused = false;
+    job->state = SLOT_HELD;
+}
+
 static inline bool sy__is_paused(const struct sy_job *job)
 {
-    return job->resumable_by != NULL || job->state == SLOT_HELD;
+    return job->paused || job->state == SLOT_HELD;
 }
 
 /* job.c: resume a ready job for sy_runtime_run(). */

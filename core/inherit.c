@@ -144,13 +144,17 @@ static bool was_running(const struct sy_job *slot)
 void sy__runtimes_after_fork(struct sy__thread *thread)
 {
     for (struct sy_runtime *rt = thread->runtimes; rt != NULL; rt = rt->next) {
+        rt->hot.start_form = 0;
         for (uint32_t i = 1; i < rt->slot_count; i++) {
             struct sy_job *slot = rt->slots[i];
 
-            if (was_running(slot))
+            if (was_running(slot)) {
                 slot->gate |= GATE_FORKED;
-            else if (!sy__is_free(slot))
+            } else if (!sy__is_free(slot)) {
                 slot->end_gate |= END_FORKED;
+                if (sy__is_paused(slot))
+                    sy__hold(slot);
+            }
         }
     }
 }

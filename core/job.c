@@ -5,10 +5,10 @@
  * A switch needs two parties: the side that leaves does all the bookkeeping
  * and then calls the switcher in tail position, so that control returns to the
  * other side's caller straight from the switch. On the short paths, one test
- * decides: a pause asks whether gate is 0, a resume whether resumable_by is
- * the calling thread, an end whether end_gate is 0. Everything unusual (a
- * block, a cancel, a fork, another thread, a wake-up that came early) makes
- * one of these tests fail and is dealt with out of line.
+ * decides: a pause asks whether gate is 0, a resume whether paused is true, an
+ * end whether end_gate is 0. Everything unusual (a block, a cancel, a fork,
+ * another thread, a wake-up that came early) makes one of these tests fail and
+ * is dealt with out of line.
  *
  * Outside its jobs a thread is represented by the root of a runtime, a slot
  * that never runs a function: it is what a job's resumer is in the end.
@@ -28,79 +28,99 @@ struct sy_defer {
 /* ---- switching --------------------------------------------------------- */
 
 #if SY_FIBERS
-SY_NO_TSAN SY_NOINLINE static int leave_for(struct sy_job *from,
+SY_NO_TSAN SY_NOINLINE static int leave_for(struct sy_runtime *rt,
+                                            struct sy_job *from,
                                             struct sy_job *to, int value)
 {
     sy__fiber_leave(from, to, false);
-    return to->rt->hot.swap(from->ctx, to->ctx, value);
+    return rt->hot.swap(from->ctx, to->ctx, value);
 }
 
-static int switch_to(struct sy_job *from, struct sy_job *to, int value)
+static int switch_to(struct sy_runtime *rt, struct sy_job *from,
+                     struct sy_job *to, int value)
 {
-    value = leave_for(from, to, value);
+    value = leave_for(rt, from, to, value);
     sy__fiber_arrived(from, false);
     return value;
 }
 
-SY_NO_TSAN SY_NOINLINE static int
-leave_for_new(struct sy_job *from, struct sy_job *to, sy_job_fn fn, void *arg)
+SY_NO_TSAN SY_NOINLINE static int leave_for_new(struct sy_runtime *rt,
+                                                struct sy_job *from,
+                                                struct sy_job *to, sy_job_fn fn,
+                                                void *arg)
 {
     sy__fiber_leave(from, to, false);
-    return to->rt->hot.start(from->ctx, to->ctx, to->arg_area, fn, arg);
+    return rt->hot.start(from->ctx, to->ctx, to->arg_area, fn, arg);
 }
 
-static int switch_to_new(struct sy_job *from, struct sy_job *to, sy_job_fn fn,
-                         void *arg)
+static int switch_to_new(struct sy_runtime *rt, struct sy_job *from,
+                         struct sy_job *to, sy_job_fn fn, void *arg)
 {
-    int value = leave_for_new(from, to, fn, arg);
+    int value = leave_for_new(rt, from, to, fn, arg);
 
     sy__fiber_arrived(from, false);
     return value;
 }
 #else
-static inline int switch_to(struct sy_job *from, struct sy_job *to, int value)
+static inline int switch_to(struct sy_runtime *rt, struct sy_job *from,
+                            struct sy_job *to, int value)
 {
-    return to->rt->hot.swap(from->ctx, to->ctx, value);
+    return rt->hot.swap(from->ctx, to->ctx, value);
 }
 
-static inline int switch_to_new(struct sy_job *from, struct sy_job *to,
-                                sy_job_fn fn, void *arg)
+static inline int switch_to_new(struct sy_runtime *rt, struct sy_job *from,
+                                struct sy_job *to, sy_job_fn fn, void *arg)
 {
-    return to->rt->hot.start(from->ctx, to->ctx, to->arg_area, fn, arg);
+    return rt->hot.start(from->ctx, to->ctx, to->arg_area, fn, arg);
 }
 #endif
+
+/*
+ * errno is compared before it is written: it seldom changes, and a load that
+ * finds what was stored a moment ago is several times as slow as one that does
+ * not.
+ */
+static inline void keep_errno(const struct sy_thread *self, struct sy_job *from)
+{
+    if (SY_UNLIKELY(from->saved_errno != *self->errno_addr))
+        from->saved_errno = *self->errno_addr;
+}
 
 /* Leave errno as the side that continues knew it. */
 static inline void change_errno(const struct sy_thread *self,
                                 struct sy_job *from, const struct sy_job *to)
 {
-    from->saved_errno = *self->errno_addr;
-    *self->errno_addr = to->saved_errno;
+    int now = *self->errno_addr;
+
+    keep_errno(self, from);
+    if (SY_UNLIKELY(to->saved_errno != now))
+        *self->errno_addr = to->saved_errno;
 }
 
-/* Continue a job that is paused; value is what its pause returns. */
-static inline int enter(struct sy_thread *self, struct sy_job *from,
-                        struct sy_job *job, struct sy_job **out_job,
-                        int *out_result, int value)
+/* Continue a job of rt that is paused; value is what its pause returns. */
+static inline int enter(struct sy_runtime *rt, struct sy_thread *self,
+                        struct sy_job *from, struct sy_job *job,
+                        struct sy_job **out_job, int *out_result, int value)
 {
-    job->resumable_by = NULL;
+    job->paused = false;
     job->resumer = from;
     from->out_job = out_job;
     from->out_result = out_result != NULL ? out_result : &job->result;
     change_errno(self, from, job);
-    self->current = job;
-    job->rt->hot.resumes++;
-    return switch_to(from, job, value);
+    sy__runs_now(self, job);
+    rt->hot.resumes++;
+    return switch_to(rt, from, job, value);
 }
 
-/* Pause: back to whoever resumed the job last. */
-static inline int leave(struct sy_thread *self, struct sy_job *job)
+/* Pause: back to whoever resumed the job of rt last. */
+static inline int leave(struct sy_runtime *rt, struct sy_thread *self,
+                        struct sy_job *job)
 {
-    struct sy_job *to = job->resumer;
+    struct sy_job *to = self->resumer;
 
     change_errno(self, job, to);
-    self->current = to;
-    return switch_to(job, to, SY_JOB_PAUSED);
+    sy__runs_now(self, to);
+    return switch_to(rt, job, to, SY_JOB_PAUSED);
 }
 
 /*
@@ -180,12 +200,12 @@ static int enter_carefully(struct sy_job *job, struct sy_job **out_job,
     if (job->state == SLOT_HELD)
         job->state = SLOT_LIVE;
     if (from != NULL) {
-        value = enter(self, from, job, out_job, out_result, value);
+        value = enter(rt, self, from, job, out_job, out_result, value);
     } else {
         caller = self->current;
         stand_in_init(&in, rt);
-        value = enter(self, &in.root, job, out_job, out_result, value);
-        sy_bind_self->current = caller; /* not self: we may have forked */
+        value = enter(rt, self, &in.root, job, out_job, out_result, value);
+        sy__runs_now(sy_bind_self, caller); /* not self: we may have forked */
     }
     wipe_left_stacks(rt);
     return value;
@@ -243,18 +263,18 @@ static void give_up_slot(struct sy_job *job, int result)
 }
 
 /* Hand over result and control. Returns the context to continue. */
-SY_NO_TSAN static inline void *finish(struct sy_thread *self,
-                                      struct sy_job *job, int result)
+SY_NO_TSAN static inline void *finish(struct sy_thread *self, int result)
 {
-    struct sy_job *to = job->resumer;
+    struct sy_job *to = self->resumer;
 
     *to->out_job = NULL;
     *to->out_result = result;
-    *self->errno_addr = to->saved_errno;
-    self->current = to;
+    if (SY_UNLIKELY(to->saved_errno != *self->errno_addr))
+        *self->errno_addr = to->saved_errno;
 #if SY_FIBERS
-    sy__fiber_leave(job, to, true);
+    sy__fiber_leave(self->current, to, true);
 #endif
+    sy__runs_now(self, to);
     return to->ctx;
 }
 
@@ -262,7 +282,7 @@ SY_NO_TSAN SY_NOINLINE static void *finish_carefully(struct sy_job *job,
                                                      int result)
 {
     give_up_slot(job, result);
-    return finish(sy_bind_self, job, result);
+    return finish(sy_bind_self, result);
 }
 
 SY_NO_TSAN void *sy_switcher_finished(int result)
@@ -271,13 +291,13 @@ SY_NO_TSAN void *sy_switcher_finished(int result)
     struct sy_job *job = self->current;
     struct sy_runtime *rt = job->rt;
 
-    if (SY_UNLIKELY(job->end_gate != 0))
+    if (SY_UNLIKELY(job->gate != rt->hot.first_gate || job->end_gate != 0))
         return finish_carefully(job, result);
     job->state = SLOT_FREE;
     job->link = rt->hot.free;
     rt->hot.free = job;
     rt->hot.ended++;
-    return finish(self, job, result);
+    return finish(self, result);
 }
 
 /* What a job begins with, if fn cannot be called straight by the switcher. It
@@ -335,8 +355,6 @@ static int equip(struct sy_job *job, const struct sy_job_spec *spec, void **arg)
 {
     int err;
 
-    job->gate = job->rt->hot.first_gate;
-    job->end_gate = (job->gate & GATE_WIPE) != 0 ? END_WIPE : 0;
     *arg = (void *)(uintptr_t)spec->arg; /* the caller's: not for us to write */
     if (spec->arg_bytes > SY_JOB_ARG_INLINE_BYTES) {
         *arg = copy_to_heap(job, spec);
@@ -349,22 +367,24 @@ static int equip(struct sy_job *job, const struct sy_job_spec *spec, void **arg)
         err = sy__wait_attach(spec->wait, job);
         if (err != 0) {
             run_defers(job);
+            job->end_gate = 0;
             return err;
         }
         job->wait = spec->wait;
         job->end_gate |= END_WAIT;
         job->in_gate |= IN_WAIT;
     }
+    if ((job->gate & GATE_WIPE) != 0)
+        job->end_gate |= END_WIPE;
     return 0;
 }
 
 /* Take the slot that is first in line, and enter it for the first time. */
-static inline int enter_new(struct sy_thread *self, struct sy_job *from,
-                            const struct sy_job_spec *spec,
+static inline int enter_new(struct sy_runtime *rt, struct sy_thread *self,
+                            struct sy_job *from, const struct sy_job_spec *spec,
                             struct sy_job **out_job, int *out_result,
                             sy_job_fn fn, void *arg)
 {
-    struct sy_runtime *rt = from->rt;
     struct sy_job *job = rt->hot.free;
 
     rt->hot.free = job->link;
@@ -376,9 +396,9 @@ static inline int enter_new(struct sy_thread *self, struct sy_job *from,
     job->done = spec->done;
     job->state = SLOT_LIVE;
     job->resumer = from;
-    from->saved_errno = *self->errno_addr;
-    self->current = job;
-    return switch_to_new(from, job, fn, arg);
+    keep_errno(self, from);
+    sy__runs_now(self, job);
+    return switch_to_new(rt, from, job, fn, arg);
 }
 
 /* sy_job_start() for every case that is not the usual one. */
@@ -410,12 +430,13 @@ SY_NOINLINE static int start_carefully(struct sy_runtime *rt,
     }
     from = resumer_for(sy_bind_self, rt);
     if (from != NULL) {
-        err = enter_new(sy_bind_self, from, spec, out_job, result, fn, arg);
+        err = enter_new(rt, sy_bind_self, from, spec, out_job, result, fn, arg);
     } else {
         caller = sy_bind_self->current;
         stand_in_init(&in, rt);
-        err = enter_new(sy_bind_self, &in.root, spec, out_job, result, fn, arg);
-        sy_bind_self->current = caller; /* not self: we may have forked */
+        err = enter_new(rt, sy_bind_self, &in.root, spec, out_job, result, fn,
+                        arg);
+        sy__runs_now(sy_bind_self, caller); /* not self: we may have forked */
     }
     wipe_left_stacks(rt);
     return err;
@@ -451,7 +472,7 @@ int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
     struct sy_job *job, *from = self->current;
     void *arg;
 
-    if (SY_UNLIKELY(from->rt != rt || rt->hot.starts_quickly != self ||
+    if (SY_UNLIKELY(from->rt != rt || rt->hot.start_form == 0 ||
                     out_job == NULL || spec == NULL))
         return start_carefully(rt, spec, out_job, result);
     job = rt->hot.free;
@@ -465,9 +486,7 @@ int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
         copy_arg(job->arg_area, arg, spec->arg_bytes);
         arg = job->arg_area;
     }
-    job->gate = rt->hot.first_gate;
-    job->end_gate = 0;
-    return enter_new(self, from, spec, out_job, result, spec->fn, arg);
+    return enter_new(rt, self, from, spec, out_job, result, spec->fn, arg);
 }
 
 /* ---- pausing and resuming ---------------------------------------------- */
@@ -485,9 +504,9 @@ SY_NOINLINE static int pause_carefully(struct sy_job *job)
         return -ECANCELED;
     }
     if ((job->gate & GATE_WIPE) != 0)
-        job->state = SLOT_HELD;
+        sy__hold(job);
     else
-        job->resumable_by = self;
+        job->paused = true;
     if ((job->gate & GATE_PERMIT) != 0) {
         job->gate &= (uint16_t)~GATE_PERMIT;
         if (has_permit(job)) {
@@ -495,18 +514,19 @@ SY_NOINLINE static int pause_carefully(struct sy_job *job)
             sy__ring_if_left(job->rt);
         }
     }
-    return leave(self, job);
+    return leave(job->rt, self, job);
 }
 
 int sy_job_pause(void)
 {
     struct sy_thread *self = sy_bind_self;
     struct sy_job *job = self->current;
+    struct sy_runtime *rt = job->rt;
 
     if (SY_UNLIKELY(job->gate != 0))
         return pause_carefully(job);
-    job->resumable_by = self;
-    return leave(self, job);
+    job->paused = true;
+    return leave(rt, self, job);
 }
 
 /* 0 if the calling thread may act on the job. */
@@ -549,14 +569,15 @@ int sy_job_resume(struct sy_job **out_job, int *result)
 {
     struct sy_thread *self = sy_bind_self;
     struct sy_job *job, *from = self->current;
+    struct sy_runtime *rt = from->rt;
 
     if (SY_UNLIKELY(out_job == NULL || *out_job == NULL))
         return -EINVAL;
     job = *out_job;
-    if (SY_UNLIKELY(job->resumable_by != self || from->rt != job->rt ||
-                    job->in_gate != 0 || has_permit(job)))
+    if (SY_UNLIKELY(!job->paused || job->rt != rt || job->in_gate != 0 ||
+                    has_permit(job)))
         return resume_carefully(out_job, result);
-    return enter(self, from, job, out_job, result, 0);
+    return enter(rt, self, from, job, out_job, result, 0);
 }
 
 void sy__job_run_ready(struct sy_job *job)
@@ -596,15 +617,14 @@ int sy_job_cancel(struct sy_job *job)
     job->rt->cancelled++;
     if (!sy__is_paused(job))
         return 0;
-    job->resumable_by = NULL;
-    job->state = SLOT_HELD;
+    sy__hold(job);
     return sy_wake(sy_job_waker(job));
 }
 
 void sy__job_end_unrun(struct sy_job *job)
 {
     if (sy__is_paused(job)) {
-        job->resumable_by = NULL; /* what it deferred must not resume it */
+        job->paused = false; /* what it deferred must not resume it */
         job->state = SLOT_LIVE;
         job->rt->abandoned++;
         let_go(job);

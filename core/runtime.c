@@ -124,9 +124,10 @@ static int add_slot(struct sy_runtime *rt, struct sy_job *slot)
     int err;
 
     slot->rt = rt;
-    slot->resumable_by = NULL;
+    slot->paused = false;
+    slot->zero = NULL;
     slot->state = SLOT_UNUSED;
-    slot->gate = 0;
+    slot->gate = rt->hot.first_gate;
     slot->end_gate = 0;
     slot->in_gate = 0;
     slot->form = (uint16_t)rt->sw->bind_form;
@@ -245,6 +246,9 @@ void sy__slot_release(struct sy_job *job)
     }
     if ((job->end_gate & END_WIPE) != 0)
         wipe(job);
+    job->gate = rt->hot.first_gate;
+    job->in_gate = 0;
+    job->end_gate = 0;
     job->state = SLOT_FREE;
     job->link = rt->hot.free;
     rt->hot.free = job;
@@ -552,7 +556,7 @@ void sy__runtime_unlink(struct sy_runtime *rt)
         at = &(*at)->next;
     *at = rt->next;
     if (sy_bind_self->current == rt->root)
-        sy_bind_self->current = &sy__self()->nobody;
+        sy__runs_now(sy_bind_self, &sy__self()->nobody);
 }
 
 static int check_config(const struct sy_runtime_config *cfg)
@@ -610,10 +614,10 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
 void sy__runtime_adopt(struct sy_runtime *rt)
 {
     rt->thread = sy_bind_self;
-    rt->hot.starts_quickly =
-        rt->adopts || (rt->hot.first_gate & GATE_WIPE) != 0 ? NULL : rt->thread;
+    if (!rt->adopts && (rt->hot.first_gate & GATE_WIPE) == 0)
+        rt->hot.start_form = (uint16_t)(rt->sw->bind_form | SY_BIND_STARTS);
     if (sy__is_root(rt->thread->current))
-        rt->thread->current = rt->root;
+        sy__runs_now(rt->thread, rt->root);
 }
 
 int sy__engine_open(struct sy_runtime *rt)

@@ -88,7 +88,7 @@ static void after_fork_in_child(void)
     thread->signal_stack = old->signal_stack;
     old->signal_stack = NULL;
     if (old->head.current != &old->nobody)
-        thread->head.current = old->head.current;
+        sy__runs_now(&thread->head, old->head.current);
     sy_bind_self = &thread->head;
     pthread_setspecific(exit_key, thread);
     sy__runtimes_after_fork(thread);

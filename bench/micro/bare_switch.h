@@ -48,19 +48,20 @@ template <class way> struct bare_switch {
         munmap(stack.low, stack.bytes);
     }
 
-    static bool start(job &, sy_switcher_fn fn, const void *, size_t, int *)
+    SY_ALWAYS_INLINE static inline bool start(job &, sy_switcher_fn fn,
+                                              const void *, size_t, int *)
     {
         return way::start(outside, inside,
                           static_cast<char *>(stack.low) + STACK_BYTES,
                           fn) == 1;
     }
 
-    static bool resume(job &, int *)
+    SY_ALWAYS_INLINE static inline bool resume(job &, int *)
     {
         return way::swap(outside, inside, 1) == 1;
     }
 
-    static void pause()
+    SY_ALWAYS_INLINE static inline void pause()
     {
         (void)way::swap(inside, outside, 1);
     }

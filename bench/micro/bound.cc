@@ -37,8 +37,10 @@ struct bound_switch {
     static int start(void *from, void *to, void *stack_top, sy_switcher_fn fn)
     {
 #if SY_BIND_FORM == SY_BIND_FORM_inline
-        return sy_bind_inline_start(from, to, stack_top, fn, nullptr,
-                                    sy_switcher_finished);
+        struct sy_bind_kept kept = {from, to, nullptr, nullptr, nullptr};
+        int unused;
+
+        return sy_bind_inline_start(&kept, stack_top, fn, nullptr, &unused);
 #else
         return sy_bind_asm_start(from, to, stack_top, fn, nullptr);
 #endif

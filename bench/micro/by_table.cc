@@ -84,7 +84,7 @@ void add_stacks(measured::scenarios &out, const std::string &candidate,
             std::string why = job_layer::open(STACKS_BATCH);
 
             if (!why.empty())
-                measured::wrong_result(why);
+                measured::wrong_result(why.c_str());
             job_layer::close();
         }
     };
@@ -92,7 +92,7 @@ void add_stacks(measured::scenarios &out, const std::string &candidate,
         std::string why = job_layer::open(STACKS_BATCH);
 
         if (!why.empty())
-            measured::wrong_result(why);
+            measured::wrong_result(why.c_str());
     };
     auto open = [select] {
         select();

@@ -39,8 +39,8 @@ struct job_layer {
             measured::wrong_result("jobs were left over");
     }
 
-    static bool start(job &j, sy_job_fn fn, const void *arg, size_t bytes,
-                      int *result)
+    SY_ALWAYS_INLINE static inline bool
+    start(job &j, sy_job_fn fn, const void *arg, size_t bytes, int *result)
     {
         struct sy_job_spec spec = {};
         int state;
@@ -50,16 +50,16 @@ struct job_layer {
         spec.arg_bytes = bytes;
         state = sy_job_start(rt, &spec, &j, result);
         if (SY_UNLIKELY(state < 0))
-            measured::wrong_result("sy_job_start: " + std::to_string(state));
+            measured::wrong_result("sy_job_start failed");
         return state == SY_JOB_PAUSED;
     }
 
-    static bool resume(job &j, int *result)
+    SY_ALWAYS_INLINE static inline bool resume(job &j, int *result)
     {
         return sy_job_resume(&j, result) == SY_JOB_PAUSED;
     }
 
-    static void pause()
+    SY_ALWAYS_INLINE static inline void pause()
     {
         (void)sy_job_pause();
     }

@@ -3,9 +3,9 @@
 #include <cstdio>
 #include <cstdlib>
 
-void measured::wrong_result(const std::string &what)
+void measured::wrong_result(const char *what)
 {
-    std::fprintf(stderr, "wrong result: %s\n", what.c_str());
+    std::fprintf(stderr, "wrong result: %s\n", what);
     std::exit(1);
 }
 

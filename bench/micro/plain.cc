@@ -175,8 +175,7 @@ void map_stacks(uint64_t n)
             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
 
         if (low == MAP_FAILED || mprotect(low, page, PROT_NONE) != 0)
-            measured::wrong_result("mmap or mprotect: " +
-                                   std::to_string(errno));
+            measured::wrong_result("a stack could not be mapped");
         mappings.push_back(low);
     }
 }

@@ -75,8 +75,8 @@ struct fcontext_jobs {
         return false;
     }
 
-    static bool start(job &j, int (*fn)(void *), const void *arg, size_t bytes,
-                      int *result)
+    SY_ALWAYS_INLINE static inline bool
+    start(job &j, int (*fn)(void *), const void *arg, size_t bytes, int *result)
     {
         slot *s = pool;
 
@@ -92,12 +92,12 @@ struct fcontext_jobs {
             result);
     }
 
-    static bool resume(job &j, int *result)
+    SY_ALWAYS_INLINE static inline bool resume(job &j, int *result)
     {
         return came_back(j, ctx::jump_fcontext(j.at, nullptr), result);
     }
 
-    static void pause()
+    SY_ALWAYS_INLINE static inline void pause()
     {
         outside = ctx::jump_fcontext(outside, nullptr).fctx;
     }

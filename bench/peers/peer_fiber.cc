@@ -61,8 +61,8 @@ struct fiber_jobs {
         return false;
     }
 
-    static bool start(job &j, int (*fn)(void *), const void *arg, size_t bytes,
-                      int *result)
+    SY_ALWAYS_INLINE static inline bool
+    start(job &j, int (*fn)(void *), const void *arg, size_t bytes, int *result)
     {
         if (bytes == 64) {
             std::array<unsigned char, 64> args;
@@ -87,13 +87,13 @@ struct fiber_jobs {
         return came_back(j, result);
     }
 
-    static bool resume(job &j, int *result)
+    SY_ALWAYS_INLINE static inline bool resume(job &j, int *result)
     {
         j.fiber = std::move(j.fiber).resume();
         return came_back(j, result);
     }
 
-    static void pause()
+    SY_ALWAYS_INLINE static inline void pause()
     {
         outside = std::move(outside).resume();
     }

@@ -96,8 +96,8 @@ struct parked_jobs {
         return false;
     }
 
-    static bool start(job &j, int (*fn)(void *), const void *arg, size_t bytes,
-                      int *result)
+    SY_ALWAYS_INLINE static inline bool
+    start(job &j, int (*fn)(void *), const void *arg, size_t bytes, int *result)
     {
         slot *s = pool;
 
@@ -111,12 +111,12 @@ struct parked_jobs {
         return run(s, result);
     }
 
-    static bool resume(job &j, int *result)
+    SY_ALWAYS_INLINE static inline bool resume(job &j, int *result)
     {
         return run(j, result);
     }
 
-    static void pause()
+    SY_ALWAYS_INLINE static inline void pause()
     {
         HOP(&current->context, &outside);
     }

@@ -25,27 +25,27 @@ struct openssl_jobs {
         ASYNC_WAIT_CTX_free(wait);
     }
 
-    static bool ran(int status)
+    SY_ALWAYS_INLINE static inline bool ran(int status)
     {
         if (SY_UNLIKELY(status != ASYNC_PAUSE && status != ASYNC_FINISH))
             measured::wrong_result("ASYNC_start_job failed");
         return status == ASYNC_PAUSE;
     }
 
-    static bool start(job &j, int (*fn)(void *), const void *arg, size_t bytes,
-                      int *result)
+    SY_ALWAYS_INLINE static inline bool
+    start(job &j, int (*fn)(void *), const void *arg, size_t bytes, int *result)
     {
         j = nullptr;
         return ran(ASYNC_start_job(&j, wait, result, fn,
                                    const_cast<void *>(arg), bytes));
     }
 
-    static bool resume(job &j, int *result)
+    SY_ALWAYS_INLINE static inline bool resume(job &j, int *result)
     {
         return ran(ASYNC_start_job(&j, wait, result, nullptr, nullptr, 0));
     }
 
-    static void pause()
+    SY_ALWAYS_INLINE static inline void pause()
     {
         (void)ASYNC_pause_job();
     }

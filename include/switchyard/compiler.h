@@ -18,10 +18,13 @@
 #error "Switchyard needs gcc or clang"
 #endif
 
-#define SY_API             __attribute__((visibility("default")))
-#define SY_MUST_CHECK      __attribute__((warn_unused_result))
-#define SY_NOINLINE        __attribute__((noinline))
-#define SY_ALWAYS_INLINE   __attribute__((always_inline))
+#define SY_API           __attribute__((visibility("default")))
+#define SY_MUST_CHECK    __attribute__((warn_unused_result))
+#define SY_NOINLINE      __attribute__((noinline))
+#define SY_ALWAYS_INLINE __attribute__((always_inline))
+/* Assembly that counts as one instruction where the compiler decides what to
+   inline: it takes every line for one of its own otherwise. */
+#define SY_ASM_INLINE      __asm__ __volatile__ __inline__
 #define SY_NORETURN        __attribute__((noreturn))
 #define SY_PRINTF(fmt, va) __attribute__((format(printf, fmt, va)))
 #define SY_LIKELY(x)       __builtin_expect(!!(x), 1)

@@ -118,10 +118,10 @@ REGISTERS = {
 # there. What comes after them is who resumed it last, long ago.
 # gdb takes some names in assembly, by clang's debug information, for Ada's.
 ROOTS = ("sy_bind_asm_start", "sy__asm_resumed_by", "sy.asm_resumed_by",
-         "sy_bind_inline_start")
+         "sy_bind_inline_start", "sy_bind_inline_end")
 
 # Between a root and the job's own function.
-ENTRIES = ("job_entry", "sj_run", "uc_entry")
+ENTRIES = ("job_entry", "run_to_the_end", "sj_run", "th_main", "uc_entry")
 
 
 # ---- threads, runtimes, jobs --------------------------------------------
@@ -154,7 +154,7 @@ class Job:
             return "finished"
         if state == enum_value("SLOT_QUARANTINED"):
             return "quarantined"
-        if (pointer(self.slot["resumable_by"]) != 0
+        if (int(self.slot["paused"]) != 0
                 or state == enum_value("SLOT_HELD")):
             # The word is an atomic, which gdb shows as its plain type.
             woken = int(self.slot["word"]) & WORD_PERMIT

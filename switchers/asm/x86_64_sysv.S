@@ -34,7 +34,7 @@
  *      there as next record the resumer's context, as return address 0, and
  *      in the context the frame and the address where it goes on.
  */
-#include "asm_macros.h"
+#include "../asm_macros.h"
 
 /* DW_CFA_expression: register reg was saved at rdi + offset */
 #define SAVED_IN_FROM(reg, offset) .cfi_escape 0x10, reg, 2, 0x75, offset
@@ -116,9 +116,10 @@ SY_ASM_END(sy_bind_asm_swap)
  *
  * fn is called, so that its return is predicted as long as it does not pause.
  *
- * to.rip is zero until the job pauses for the first time. If it never did, the
- * return predictor still has our caller on top, and a ret goes there; after a
- * pause only a jmp has a chance.
+ * to.rip is zero until the job pauses for the first time. If it never did, fn
+ * has kept r12 to r15 for us, and the return predictor still has our caller on
+ * top: a ret goes there, by the address that popq has left below rsp, where no
+ * signal handler writes (the red zone). After a pause only a jmp has a chance.
  *
  * The personality stops C++ exceptions here: a job that is left by one would
  * be the current job for ever.
@@ -154,31 +155,44 @@ SY_ASM_FUNC(sy_bind_asm_start)
     movl    %eax, %edi
     callq   sy_switcher_finished@PLT
 
-    movq    8(%rbx), %rcx
-    movq    8(%rax), %rdx
+    cmpq    $0, 8(%rbx)
     movq    16(%rax), %rbx
 .Lroot_without_rbx:
     movq    0(%rax), %rbp
-    movq    32(%rax), %r12
-    movq    40(%rax), %r13
-    movq    48(%rax), %r14
-    movq    56(%rax), %r15
     movq    24(%rax), %rsp
     .cfi_endproc
 
     .cfi_startproc
     .cfi_def_cfa rsp, 0
-    .cfi_register rip, rdx
-.Lroot_end:
-    xorl    %eax, %eax
-    testq   %rcx, %rcx
-    jz      1f
-    notrack jmpq *%rdx
-1:
-    pushq   %rdx
-    .cfi_def_cfa_offset 8
     .cfi_offset rip, -8
+    SAVED_IN_RAX(12, 32)
+    SAVED_IN_RAX(13, 40)
+    SAVED_IN_RAX(14, 48)
+    SAVED_IN_RAX(15, 56)
+.Lroot_end:
+    jne     1f
+    .cfi_remember_state
+    subq    $8, %rsp
+    .cfi_def_cfa_offset 8
+    .cfi_same_value r12
+    .cfi_same_value r13
+    .cfi_same_value r14
+    .cfi_same_value r15
+    xorl    %eax, %eax
     ret
+    .cfi_restore_state
+1:
+    movq    8(%rax), %rdx
+    movq    32(%rax), %r12
+    movq    40(%rax), %r13
+    movq    48(%rax), %r14
+    movq    56(%rax), %r15
+    .cfi_same_value r12
+    .cfi_same_value r13
+    .cfi_same_value r14
+    .cfi_same_value r15
+    xorl    %eax, %eax
+    notrack jmpq *%rdx
     .cfi_endproc
 SY_ASM_END(sy_bind_asm_start)
 

@@ -32,11 +32,32 @@ static int inline_probe(char *why, size_t why_bytes)
     return 0;
 }
 
+/* On the stack of who starts a job, until the job has read it. */
+struct first_entry {
+    sy_switcher_fn fn;
+    void *arg;
+};
+
+/* The end of a job must be told while its stack is still in use. */
+SY_NO_TSAN SY_NORETURN static int run_to_the_end(void *arg)
+{
+    const struct first_entry first = *(const struct first_entry *)arg;
+    struct inline_ctx left;
+
+    (void)sy_bind_inline_swap(&left, sy_switcher_finished(first.fn(first.arg)),
+                              0);
+    __builtin_unreachable();
+}
+
 SY_NO_TSAN static int inline_start(void *from, void *to, void *stack_top,
                                    sy_switcher_fn fn, void *arg)
 {
-    return sy_bind_inline_start(from, to, stack_top, fn, arg,
-                                sy_switcher_finished);
+    struct first_entry first = {fn, arg};
+    struct sy_bind_kept kept = {.from = from, .to = to};
+    int unused;
+
+    return sy_bind_inline_start(&kept, stack_top, run_to_the_end, &first,
+                                &unused);
 }
 
 SY_NO_TSAN static int inline_swap(void *from, void *to, int value)

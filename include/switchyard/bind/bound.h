@@ -81,37 +81,26 @@ static inline int sy_bound_swap(struct sy_job *from, struct sy_job *to,
 #endif
 }
 
-#if SY_BIND_FORM == SY_BIND_FORM_inline
-/* sy_switcher_finished() for the usual case. */
-SY_NOINLINE static void *sy_bound_finished(int result)
+static inline void sy_bound_keep_errno(const struct sy_thread *self,
+                                       struct sy_job *from)
 {
-    struct sy_thread *self = sy_bind_self;
-    struct sy_job *job = self->current, *to = job->resumer;
-    struct sy_bind_runtime *rt = (struct sy_bind_runtime *)(void *)job->rt;
-
-    if (SY_UNLIKELY(job->end_gate != 0))
-        return sy_switcher_finished(result);
-    job->state = SY_BIND_SLOT_FREE;
-    job->link = rt->free;
-    rt->free = job;
-    rt->ended++;
-    *to->out_job = NULL;
-    *to->out_result = result;
-    *self->errno_addr = to->saved_errno;
-    self->current = to;
-    return to;
+    if (SY_UNLIKELY(from->saved_errno != *self->errno_addr))
+        from->saved_errno = *self->errno_addr;
 }
-#endif
 
-static inline int sy_bound_first_entry(struct sy_job *from, struct sy_job *job,
-                                       sy_job_fn fn, void *arg)
+static inline void sy_bound_set_errno(const struct sy_thread *self,
+                                      const struct sy_job *to)
 {
-#if SY_BIND_FORM == SY_BIND_FORM_inline
-    return sy_bind_inline_start(from, job, job->arg_area, fn, arg,
-                                sy_bound_finished);
-#else
-    return sy_bind_asm_start(from, job, job->arg_area, fn, arg);
-#endif
+    if (SY_UNLIKELY(to->saved_errno != *self->errno_addr))
+        *self->errno_addr = to->saved_errno;
+}
+
+static inline void sy_bound_runs_now(struct sy_thread *self,
+                                     struct sy_job *slot,
+                                     struct sy_job *resumer)
+{
+    self->current = slot;
+    self->resumer = resumer;
 }
 
 /* gate and form, or form and in_gate, lie side by side and are compared as one:
@@ -133,11 +122,67 @@ static inline int sy_bound_can_resume(const struct sy_job *job)
     return sy_bound_are(&job->form, SY_BIND_FORM, 0);
 }
 
+/* Does the end of a job need nothing but a switch, and leave a slot as the next
+   job needs it? gate, form, in_gate and end_gate are compared as one. */
+static inline int sy_bound_ends_quickly(const struct sy_job *job)
+{
+    const uint16_t wanted[4] = {0, SY_BIND_FORM, 0, 0};
+
+    return memcmp(&job->gate, wanted, sizeof(wanted)) == 0;
+}
+
 static inline int sy_bound_is_woken(const struct sy_job *job)
 {
     return (__atomic_load_n((const uint64_t *)&job->word, __ATOMIC_ACQUIRE) &
             SY_BIND_PERMIT) != 0;
 }
+
+#if SY_BIND_FORM == SY_BIND_FORM_inline
+/* Enter a new job. If it never pauses, it ends here. */
+SY_ALWAYS_INLINE static inline int
+sy_bound_first_entry(struct sy_thread *self, struct sy_bind_runtime *rt,
+                     struct sy_job *from, struct sy_job *job, sy_job_fn fn,
+                     void *arg, struct sy_job **out_job, int *out_result)
+{
+    struct sy_bind_kept kept = {from, job, self, rt, out_job};
+    int result, value;
+
+    value = sy_bind_inline_start(&kept, job->arg_area, fn, arg, &result);
+    if (value != SY_BIND_RETURNED)
+        return value;
+    from = (struct sy_job *)kept.from;
+    job = (struct sy_job *)kept.to;
+    self = (struct sy_thread *)kept.r13;
+    rt = (struct sy_bind_runtime *)kept.r14;
+    out_job = (struct sy_job **)kept.r15;
+    if (SY_UNLIKELY(!sy_bound_ends_quickly(job))) {
+        (void)sy_switcher_finished(result);
+        return SY_JOB_FINISHED;
+    }
+    job->state = SY_BIND_SLOT_FREE;
+    job->link = rt->free;
+    rt->free = job;
+    rt->ended++;
+    *out_job = NULL;
+    if (out_result != NULL)
+        *out_result = result;
+    sy_bound_set_errno(self, from);
+    sy_bound_runs_now(self, from, from->resumer);
+    return SY_JOB_FINISHED;
+}
+#else
+SY_ALWAYS_INLINE static inline int
+sy_bound_first_entry(struct sy_thread *self, struct sy_bind_runtime *rt,
+                     struct sy_job *from, struct sy_job *job, sy_job_fn fn,
+                     void *arg, struct sy_job **out_job, int *out_result)
+{
+    (void)self;
+    (void)rt;
+    (void)out_job;
+    (void)out_result;
+    return sy_bind_asm_start(from, job, job->arg_area, fn, arg);
+}
+#endif
 
 SY_ALWAYS_INLINE static inline int
 sy_bound_job_start(struct sy_runtime *runtime, const struct sy_job_spec *spec,
@@ -148,9 +193,9 @@ sy_bound_job_start(struct sy_runtime *runtime, const struct sy_job_spec *spec,
     struct sy_job *job, *from = self->current;
     void *arg;
 
-    if (SY_UNLIKELY(from->rt != runtime || rt->starts_quickly != self ||
-                    from->form != SY_BIND_FORM || out_job == NULL ||
-                    spec == NULL))
+    if (SY_UNLIKELY(from->rt != runtime ||
+                    rt->start_form != (SY_BIND_FORM | SY_BIND_STARTS) ||
+                    out_job == NULL || spec == NULL))
         return sy_job_start(runtime, spec, out_job, result);
     job = rt->free;
     if (SY_UNLIKELY(job == NULL || spec->fn == NULL || spec->wait != NULL ||
@@ -160,8 +205,6 @@ sy_bound_job_start(struct sy_runtime *runtime, const struct sy_job_spec *spec,
     arg = (void *)(uintptr_t)spec->arg;
     if (spec->arg_bytes != 0)
         arg = memcpy(job->arg_area, spec->arg, spec->arg_bytes);
-    job->gate = rt->first_gate;
-    job->end_gate = 0;
     rt->free = job->link;
     rt->started++;
     *out_job = job;
@@ -171,9 +214,10 @@ sy_bound_job_start(struct sy_runtime *runtime, const struct sy_job_spec *spec,
     job->done = spec->done;
     job->state = SY_BIND_SLOT_LIVE;
     job->resumer = from;
-    from->saved_errno = *self->errno_addr;
-    self->current = job;
-    return sy_bound_first_entry(from, job, spec->fn, arg);
+    sy_bound_keep_errno(self, from);
+    sy_bound_runs_now(self, job, from);
+    return sy_bound_first_entry(self, rt, from, job, spec->fn, arg, out_job,
+                                result);
 }
 
 SY_ALWAYS_INLINE static inline int sy_bound_job_resume(struct sy_job **out_job,
@@ -181,36 +225,36 @@ SY_ALWAYS_INLINE static inline int sy_bound_job_resume(struct sy_job **out_job,
 {
     struct sy_thread *self = sy_bind_self;
     struct sy_job *job, *from = self->current;
+    struct sy_runtime *rt = from->rt;
 
     if (SY_UNLIKELY(out_job == NULL || *out_job == NULL))
         return sy_job_resume(out_job, result);
     job = *out_job;
-    if (SY_UNLIKELY(job->resumable_by != self || from->rt != job->rt ||
+    if (SY_UNLIKELY(job->paused == 0 || job->rt != rt ||
                     !sy_bound_can_resume(job) || sy_bound_is_woken(job)))
         return sy_job_resume(out_job, result);
-    job->resumable_by = NULL;
+    job->paused = 0;
     job->resumer = from;
     from->out_job = out_job;
     from->out_result = result != NULL ? result : &job->result;
-    from->saved_errno = *self->errno_addr;
-    *self->errno_addr = job->saved_errno;
-    self->current = job;
-    ((struct sy_bind_runtime *)(void *)job->rt)->resumes++;
+    sy_bound_keep_errno(self, from);
+    sy_bound_set_errno(self, job);
+    sy_bound_runs_now(self, job, from);
+    ((struct sy_bind_runtime *)(void *)rt)->resumes++;
     return sy_bound_swap(from, job, 0);
 }
 
 SY_ALWAYS_INLINE static inline int sy_bound_job_pause(void)
 {
     struct sy_thread *self = sy_bind_self;
-    struct sy_job *job = self->current, *to;
+    struct sy_job *job = self->current, *to = self->resumer;
 
     if (SY_UNLIKELY(!sy_bound_can_pause(job)))
         return sy_job_pause();
-    to = job->resumer;
-    job->resumable_by = self;
-    job->saved_errno = *self->errno_addr;
-    *self->errno_addr = to->saved_errno;
-    self->current = to;
+    job->paused = 1;
+    sy_bound_keep_errno(self, job);
+    sy_bound_set_errno(self, to);
+    sy_bound_runs_now(self, to, to->resumer);
     return sy_bound_swap(job, to, SY_JOB_PAUSED);
 }
 

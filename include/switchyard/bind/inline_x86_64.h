@@ -17,6 +17,7 @@
 #ifndef SWITCHYARD_BIND_INLINE_X86_64_H
 #define SWITCHYARD_BIND_INLINE_X86_64_H
 
+#include <stdint.h>
 #include <switchyard/compiler.h>
 #include <switchyard/switcher.h>
 
@@ -35,10 +36,10 @@
 
 /* All but what carries operands, and rbp. */
 #define SY_BIND_CLOBBERS                                                       \
-    "rbx", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", \
-        "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",     \
-        "xmm13", "xmm14", "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)",   \
-        "st(5)", "st(6)", "st(7)", "memory", "cc" SY_BIND_CLOBBERS_AVX512
+    "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",      \
+        "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",   \
+        "xmm15", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)",   \
+        "st(7)", "memory", "cc" SY_BIND_CLOBBERS_AVX512
 
 /*
  * Where the root of a job returns to, for unwinders: rbx is the job's context,
@@ -57,66 +58,92 @@
 #define SY_BIND_ROOT_ENDS
 #endif
 
+/* What a job of this form does when its function has returned, if it paused
+   before. Not for callers: it is jumped to from the job's root. */
+SY_API void sy_bind_inline_end(void);
+
 /* As the hook swap in switcher.h. */
-static inline int sy_bind_inline_swap(void *from, void *to, int value)
+SY_ALWAYS_INLINE static inline int sy_bind_inline_swap(void *from, void *to,
+                                                       int value)
 {
-    __asm__ volatile("movq 8(%%rsi), %%rcx\n\t"
-                     "movq 16(%%rsi), %%rdx\n\t"
-                     "movq 0(%%rsi), %%r8\n\t"
-                     "leaq 1f(%%rip), %%r9\n\t"
-                     "movq %%rbp, 0(%%rdi)\n\t"
-                     "movq %%r9, 8(%%rdi)\n\t"
-                     "movq %%rsp, 16(%%rdi)\n\t"
-                     "movq %%rdx, %%rsp\n\t"
-                     "movq %%r8, %%rbp\n\t"
-                     "notrack jmpq *%%rcx\n"
-                     "1:"
-                     : "+a"(value), "+D"(from), "+S"(to)
-                     :
-                     : "rcx", "rdx", "r8", "r9", "r10", "r11",
-                       SY_BIND_CLOBBERS);
+    SY_ASM_INLINE("movq 8(%%rsi), %%rcx\n\t"
+                  "movq 16(%%rsi), %%rdx\n\t"
+                  "movq 0(%%rsi), %%r8\n\t"
+                  "leaq 1f(%%rip), %%r9\n\t"
+                  "movq %%rbp, 0(%%rdi)\n\t"
+                  "movq %%r9, 8(%%rdi)\n\t"
+                  "movq %%rsp, 16(%%rdi)\n\t"
+                  "movq %%rdx, %%rsp\n\t"
+                  "movq %%r8, %%rbp\n\t"
+                  "notrack jmpq *%%rcx\n"
+                  "1:"
+                  : "+a"(value), "+D"(from), "+S"(to)
+                  :
+                  : "rbx", "rcx", "rdx", "r8", "r9", "r12", "r13", "r14", "r15",
+                    SY_BIND_CLOBBERS);
     return value;
 }
 
+/* What no swap brings. */
+#define SY_BIND_RETURNED 2
+
 /*
- * As the hook start in switcher.h, with the end of the job given: finished is
- * called on the job's stack with what fn returned, and names the context to
- * continue.
- *
- * to's rip is zero until the job pauses for the first time. If it never did,
- * its end goes back to where it was started, and that is right here.
+ * What a start has at hand, in registers that fn keeps for its caller: the
+ * contexts, and three words of the caller's own. Had the caller to reload them
+ * from its frame, each start would wait for the one before.
  */
-static inline int sy_bind_inline_start(void *from, void *to, void *stack_top,
-                                       sy_switcher_fn fn, void *arg,
-                                       void *(*finished)(int result))
+struct sy_bind_kept {
+    void *from;
+    void *to;
+    void *r13, *r14, *r15;
+};
+
+/*
+ * Save this flow of control in kept->from, and call fn(arg) below stack_top,
+ * as the context kept->to.
+ *
+ * Returns SY_BIND_RETURNED when fn has returned and the job was never left
+ * before: then *result is what fn returned, *kept is as it was, the job's stack
+ * is left, and nobody has called sy_switcher_finished(). Else *kept and
+ * *result are lost, and it returns as the hook start in switcher.h: a job that
+ * was left once goes on in sy_bind_inline_end() when fn returns.
+ *
+ * to's rip is zero until the job is left for the first time.
+ */
+SY_ALWAYS_INLINE static inline int
+sy_bind_inline_start(struct sy_bind_kept *kept, void *stack_top,
+                     sy_switcher_fn fn, void *arg, int *result)
 {
-    register void *r8_arg __asm__("r8") = arg;
+    register void *r12 __asm__("r12") = kept->from;
+    register void *r13 __asm__("r13") = kept->r13;
+    register void *r14 __asm__("r14") = kept->r14;
+    register void *r15 __asm__("r15") = kept->r15;
     int value;
 
-    __asm__ volatile(
-        "leaq 1f(%%rip), %%r9\n\t"
-        "movq %%rbp, 0(%%rdi)\n\t"
-        "movq %%r9, 8(%%rdi)\n\t"
-        "movq %%rsp, 16(%%rdi)\n\t"
-        "movq $0, 8(%%rsi)\n\t"
-        "movq %%rdx, %%rsp\n\t"
-        "movq %%rsi, %%rbx\n\t"
-        "movq %%rax, %%r12\n\t"
-        "movq %%r8, %%rdi\n\t"
-        "leaq 64(%%rsi), %%rbp\n\t" SY_BIND_ROOT_BEGINS "callq *%%rcx\n\t"
-        "movl %%eax, %%edi\n\t"
-        "callq *%%r12\n\t" SY_BIND_ROOT_ENDS "cmpq $0, 8(%%rbx)\n\t"
-        "movq 8(%%rax), %%rcx\n\t"
-        "movq 16(%%rax), %%rsp\n\t"
-        "movq 0(%%rax), %%rbp\n\t"
-        "movl $0, %%eax\n\t"
-        "je 1f\n\t"
-        "notrack jmpq *%%rcx\n"
-        "1:"
-        : "=a"(value), "+D"(from), "+S"(to), "+d"(stack_top), "+c"(fn),
-          "+r"(r8_arg)
-        : "0"(finished)
-        : "r9", "r10", "r11", SY_BIND_CLOBBERS);
+    SY_ASM_INLINE("leaq 1f(%%rip), %%r9\n\t"
+                  "movq %%rbp, 0(%%r12)\n\t"
+                  "movq %%r9, 8(%%r12)\n\t"
+                  "movq %%rsp, 16(%%r12)\n\t"
+                  "movq $0, 8(%%rbx)\n\t"
+                  "movq %%rdx, %%rsp\n\t"
+                  "leaq 64(%%rbx), %%rbp\n\t" SY_BIND_ROOT_BEGINS
+                  "callq *%%rcx\n\t"
+                  "cmpq $0, 8(%%rbx)\n\t"
+                  "jne sy_bind_inline_end@PLT\n\t"
+                  "movl %%eax, %%edx\n\t"
+                  "movq 16(%%r12), %%rsp\n\t"
+                  "movq 0(%%r12), %%rbp\n\t" SY_BIND_ROOT_ENDS
+                  "movl $2, %%eax\n" /* SY_BIND_RETURNED */
+                  "1:"
+                  : "=a"(value), "+d"(stack_top), "+b"(kept->to), "+c"(fn),
+                    "+D"(arg), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+                  :
+                  : "rsi", "r8", "r9", SY_BIND_CLOBBERS);
+    kept->from = r12;
+    kept->r13 = r13;
+    kept->r14 = r14;
+    kept->r15 = r15;
+    *result = (int)(intptr_t)stack_top;
     return value;
 }
 

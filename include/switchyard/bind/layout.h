@@ -18,7 +18,7 @@
 
 SY_BEGIN_DECLS
 
-#define SY_BIND_LAYOUT 2
+#define SY_BIND_LAYOUT 3
 
 /* In C++ the word is read with the compiler's own atomics. */
 #ifdef __cplusplus
@@ -42,19 +42,20 @@ struct sy_job {
 
     /* Line 1: what every switch reads and writes. A waker writes word, and a
        switch has to read it: so both cost one line. */
-    struct sy_job *resumer;         /* a job, or a root */
-    struct sy_thread *resumable_by; /* its thread, while simply paused */
+    struct sy_job *resumer; /* a job, or a root */
+    void *zero;             /* NULL: see struct sy_switcher_link */
     void *ctx;
     struct sy_runtime *rt;
     SY_BIND_ATOMIC uint64_t word;          /* generation and permit */
     SY_BIND_ATOMIC uint32_t pins_released; /* by any thread */
     uint32_t pins_taken;                   /* by the owner */
     int saved_errno;                       /* while something else runs */
+    /* In a free slot these four are as the next job needs them. */
     uint16_t gate;     /* not 0: a pause is more than a switch */
     uint16_t form;     /* sy_switcher_ops.bind_form */
     uint16_t in_gate;  /* not 0: a resume is more than a switch */
     uint16_t end_gate; /* not 0: an end is more than a switch */
-    uint32_t unused;
+    uint32_t paused;   /* simply: a resume finds it as it was left */
 
     /* Line 2: the way to the runtime, for wakers; and where this slot, as a
        resumer, wants to be told how the job that it resumed has ended. */
@@ -87,6 +88,9 @@ struct sy_job {
 #endif
 };
 
+/* A bit of sy_bind_runtime.start_form; a form is less. */
+#define SY_BIND_STARTS 0x100
+
 /* Those states of a slot that the short paths write. */
 #define SY_BIND_SLOT_FREE 1
 #define SY_BIND_SLOT_LIVE 2
@@ -95,12 +99,14 @@ struct sy_job {
 struct sy_thread {
     struct sy_job *current; /* never NULL: a job, a root, or a nobody */
     int *errno_addr;        /* constant for the life of the thread */
+    struct sy_job *resumer; /* current->resumer, if current is a job: a pause
+                               that had to ask current for it would wait for
+                               one more load. Not beside current: compilers
+                               would write both as one vector, late */
 };
 
 /* The part of a runtime that the short paths use. */
 struct sy_bind_runtime {
-    /* Its thread, if a start needs nothing but a switch to fn; else NULL. */
-    struct sy_thread *starts_quickly;
     struct sy_job *free; /* last in, first out */
     int (*start)(void *from, void *to, void *stack_top, sy_switcher_fn fn,
                  void *arg);                      /* of the switcher */
@@ -109,6 +115,8 @@ struct sy_bind_runtime {
     uint64_t ended; /* slots given up by a job */
     uint64_t resumes;
     uint16_t first_gate; /* of every job */
+    uint16_t start_form; /* its jobs' form with SY_BIND_STARTS; 0: a start is
+                            more than a switch to fn */
 };
 
 SY_END_DECLS
