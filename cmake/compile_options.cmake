@@ -17,6 +17,17 @@ endif()
 target_compile_options(switchyard_options INTERFACE
   $<$<COMPILE_LANGUAGE:C,CXX>:-U_FORTIFY_SOURCE>)
 
+# What docs/debugging.md calls leaks is looked for where assertions are on.
+if(CMAKE_BUILD_TYPE STREQUAL "Debug")
+  set(check_leaks ON)
+else()
+  set(check_leaks OFF)
+endif()
+option(SY_CHECK_LEAKS
+  "Look for leaks of signal mask and FP words at every switch" ${check_leaks})
+target_compile_definitions(switchyard_options INTERFACE
+  SY_CHECK_LEAKS=$<BOOL:${SY_CHECK_LEAKS}>)
+
 if(SY_SANITIZE)
   target_compile_options(switchyard_options INTERFACE
     $<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${SY_SANITIZE}>

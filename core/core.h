@@ -191,7 +191,10 @@ void sy__guard_handler_leave(struct sy__thread *thread);
 struct sy__thread {
     struct sy_thread head;
     struct sy_runtime *runtimes;
-    void *signal_stack;   /* ours, for the handler of guard hits; or NULL */
+    void *signal_stack; /* ours, for the handler of guard hits; or NULL */
+#if SY_CHECK_LEAKS
+    sy_job_fn running; /* what the current job runs; NULL outside jobs */
+#endif
     struct sy_job nobody; /* current while the thread has no runtime's root */
 };
 

@@ -13,6 +13,7 @@
  * Outside its jobs a thread is represented by the root of a runtime, a slot
  * that never runs a function: it is what a job's resumer is in the end.
  */
+#include "leak_check.h"
 #include "sanitizers.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -314,6 +315,7 @@ static int job_entry(void *arg)
 
     /* This may be a thread of the job's own. */
     sy_bind_self = entry.job->rt->thread;
+    sy__leaks_runs(entry.fn);
 #if SY_FIBERS
     sy__fiber_arrived(entry.job, true);
 #endif

@@ -8,6 +8,7 @@
  * (the job was resumed by hand, or ended, or its slot serves another job), and
  * then it is passed over, because the permit is gone.
  */
+#include "leak_check.h"
 #include "sanitizers.h"
 #include <errno.h>
 #include <stdio.h>
@@ -592,6 +593,7 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     rt->sw = choice->sw;
     rt->hot.start = rt->sw->start;
     rt->hot.swap = rt->sw->swap;
+    sy__leaks_watch(rt);
     rt->engine = choice->engine;
     rt->variant = choice->variant;
     rt->choice = choice->reason;

@@ -3,7 +3,7 @@
  * The one thread-local of the library, and the two events in the life of a
  * thread that the library must learn of: its end, and a fork.
  */
-#include "core.h"
+#include "leak_check.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -87,6 +87,7 @@ static void after_fork_in_child(void)
     old->runtimes = NULL;
     thread->signal_stack = old->signal_stack;
     old->signal_stack = NULL;
+    sy__leaks_inherit(thread, old);
     if (old->head.current != &old->nobody)
         sy__runs_now(&thread->head, old->head.current);
     sy_bind_self = &thread->head;

@@ -74,6 +74,36 @@
 #define SY_ROOT_OF_STACK() ((void)0)
 #endif
 
+/*
+ * Read what controls the calling thread's floating-point arithmetic into an
+ * array of SY_FP_WORDS uint32_t: on x86-64 MXCSR without its status flags, and
+ * the x87 control word; on AArch64 FPCR.
+ */
+#if defined(__x86_64__)
+#define SY_FP_WORDS      2
+#define SY_FP_WORD_NAMES "MXCSR", "the x87 control word"
+#define SY_READ_FP_WORDS(words)                                                \
+    do {                                                                       \
+        (words)[1] = 0; /* fnstcw writes half of it */                         \
+        __asm__ volatile("stmxcsr %0\n\tfnstcw %1"                             \
+                         : "=m"((words)[0]), "+m"((words)[1]));                \
+        (words)[0] &= 0xffc0u;                                                 \
+    } while (0)
+#elif defined(__aarch64__)
+#define SY_FP_WORDS      1
+#define SY_FP_WORD_NAMES "FPCR"
+#define SY_READ_FP_WORDS(words)                                                \
+    do {                                                                       \
+        uint64_t fpcr_;                                                        \
+        __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr_));                        \
+        (words)[0] = (uint32_t)fpcr_;                                          \
+    } while (0)
+#else
+#define SY_FP_WORDS             1
+#define SY_FP_WORD_NAMES        ""
+#define SY_READ_FP_WORDS(words) ((void)((words)[0] = 0))
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 #define SY_ASAN 1
 #elif defined(__has_feature)

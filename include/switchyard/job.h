@@ -11,7 +11,9 @@
  *
  * Switching keeps what the platform's calling convention keeps. The signal
  * mask and the floating-point control words belong to the thread, not to the
- * job: a job that changes them must undo that before it pauses.
+ * job: a job that changes them must undo that before it pauses, finishes or
+ * resumes another job, and a job must be resumed with those that it paused
+ * with. Debug builds of the library end the program if not (SY_CHECK_LEAKS).
  */
 #ifndef SWITCHYARD_JOB_H
 #define SWITCHYARD_JOB_H

@@ -14,6 +14,9 @@
  * program; under "inline", table or bound, the exception would go on into who
  * resumed the job, and the job would be taken for running for ever.
  *
+ * Debug builds of the library look for changed signal masks and floating-point
+ * control words (job.h), but not in switches that are compiled in here.
+ *
  * With AddressSanitizer or ThreadSanitizer only the choice is bound: they must
  * be told of each switch, and the library does that.
  */
