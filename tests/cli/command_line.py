@@ -192,15 +192,19 @@ def unknown_combination(w):
 def unknown_reference(w):
     expect(w.run("run", "--reference", "blokcing"), 2,
            err=["unknown reference 'blokcing'", "did you mean 'blocking'?",
-                "callback, openssl and none"], out="")
+                "callback, openssl, boost_fiber and none"], out="")
     expect(w.run("run", "--reference", "opensll"), 2,
            err="did you mean 'openssl'?", out="")
+    expect(w.run("run", "--reference", "openssl,boost-fiber"), 2,
+           err="did you mean 'boost_fiber'?", out="")
+    expect(w.run("run", "--reference", "!boost_fibre"), 2,
+           err="did you mean 'boost_fiber'?", out="")
     expect(w.run("run", "--reference", "peer"), 2,
            err="unknown reference 'peer'", out="")
     path = pathlib.Path(w.folder, "mine.suite")
-    path.write_text(SUITE.replace("= none", "= openSSL"))
+    path.write_text(SUITE.replace("= none", "= boostfiber"))
     expect(w.run("run", "--suite", str(path)), 2,
-           err="unknown reference 'openSSL'", out="")
+           err="did you mean 'boost_fiber'?", out="")
 
 
 @case
@@ -373,7 +377,7 @@ def list_names_everything(w):
     for word in ("asm", "setjmp", "ucontext", "threads", "direct", "queue",
                  "io_uring", "eventfd+epoll", "pipe+select", "poll", "sim",
                  "workers", "null", "tls13-handshake", "software",
-                 "callback", "openssl"):
+                 "callback", "openssl", "boost_fiber"):
         assert re.search(rf"^{re.escape(word)}\s", result.stdout, re.M) or (
             word == "asm"), word
     assert result.stderr == ""
