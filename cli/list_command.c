@@ -43,7 +43,9 @@ static const struct part *kind_part(const struct kind *kind, size_t i)
     return (const struct part *)((const char *)kind->first + i * kind->stride);
 }
 
-static void describe_kinds(const struct parts *parts, struct kind kinds[4])
+#define KINDS 5
+
+static void describe_kinds(const struct parts *parts, struct kind kinds[KINDS])
 {
     kinds[0] = (struct kind){"Switchers",
                              "switchers",
@@ -69,6 +71,13 @@ static void describe_kinds(const struct parts *parts, struct kind kinds[4])
                              sizeof(parts->workloads[0]),
                              parts->workloads_count,
                              0};
+    kinds[4] = (struct kind){
+        .title = "Reference rows",
+        .key = "references",
+        .first = &parts->references[0].part,
+        .stride = sizeof(parts->references[0]),
+        .count = parts->references_count,
+    };
 }
 
 /* Does the engine give a descriptor for a foreign event loop? Tried, because
@@ -197,7 +206,7 @@ static int run_list(const struct command *self, int argc, char **argv)
     static struct parts parts;
     struct list_options options;
     struct option_texts operands;
-    struct kind kinds[4];
+    struct kind kinds[KINDS];
     size_t i;
     int status;
 
@@ -210,9 +219,9 @@ static int run_list(const struct command *self, int argc, char **argv)
         return status;
     describe_kinds(&parts, kinds);
     if (options.json)
-        return print_json(kinds_to_json(kinds, 4));
+        return print_json(kinds_to_json(kinds, KINDS));
     status = CLI_OK;
-    for (i = 0; status == CLI_OK && i < 4; i++)
+    for (i = 0; status == CLI_OK && i < KINDS; i++)
         status = print_kind(&kinds[i]);
     if (status != CLI_OK)
         say("no memory");
@@ -221,8 +230,8 @@ static int run_list(const struct command *self, int argc, char **argv)
 
 const struct command list_command = {
     .name = "list",
-    .summary = "List switchers, engines, devices and workloads, and whether "
-               "they work here",
+    .summary = "List switchers, engines, devices, workloads and reference "
+               "rows, and whether they work here",
     .operands = "",
     .options = list_options,
     .run = run_list,

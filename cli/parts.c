@@ -194,6 +194,43 @@ static int add_workload(struct parts *parts, const struct sy_workload_ops *ops,
     return 0;
 }
 
+static int add_reference(struct parts *parts, enum sy_row row,
+                         const struct sy_peer_ops *peer, char *why,
+                         size_t why_bytes)
+{
+    struct part_reference *p;
+    const char *switches_by;
+
+    if (take_part(&parts->references[0].part, sizeof(parts->references[0]),
+                  parts->references_count,
+                  peer != NULL ? peer->name : sy_row_name(row), NULL,
+                  peer != NULL ? peer->summary : sy_row_summary(row), NULL, why,
+                  why_bytes) != 0)
+        return -EINVAL;
+    p = &parts->references[parts->references_count++];
+    p->row = row;
+    p->peer = peer;
+    p->part.works =
+        peer == NULL || sy_peer_probe(peer, &switches_by, p->part.why,
+                                      sizeof(p->part.why)) == 0;
+    /* Else every table of such a build would have a row without figures. */
+    p->part.on_request = peer != NULL && peer->absent != NULL;
+    return 0;
+}
+
+static int add_references(struct parts *parts, char *why, size_t why_bytes)
+{
+    const struct sy_peer_ops *const *peer = sy_peer_table();
+    enum sy_row row;
+    int err = 0;
+
+    for (row = SY_ROW_COMBINATION + 1; err == 0 && row < SY_ROW_PEER; row++)
+        err = add_reference(parts, row, NULL, why, why_bytes);
+    for (; err == 0 && *peer != NULL; peer++)
+        err = add_reference(parts, SY_ROW_PEER, *peer, why, why_bytes);
+    return err;
+}
+
 int parts_load(struct parts *parts, const char *file, char *why,
                size_t why_bytes)
 {
@@ -260,6 +297,8 @@ static int add_own(struct parts *parts, char *why, size_t why_bytes)
         err = add_device(parts, *device, NULL, why, why_bytes);
     for (; err == 0 && *workload != NULL; workload++)
         err = add_workload(parts, *workload, NULL, why, why_bytes);
+    if (err == 0)
+        err = add_references(parts, why, why_bytes);
     return err;
 }
 
@@ -272,6 +311,7 @@ int parts_open(struct parts *parts, const struct option_texts *files)
     parts->engines_count = 0;
     parts->devices_count = 0;
     parts->workloads_count = 0;
+    parts->references_count = 0;
     if (add_own(parts, why, sizeof(why)) != 0) {
         say("a part of this library: %s", why);
         return CLI_ENVIRONMENT;
@@ -288,6 +328,20 @@ int parts_open(struct parts *parts, const struct option_texts *files)
 /* ---- choosing among them ------------------------------------------------ */
 
 #define ALSO (sizeof(((struct part *)NULL)->also) / sizeof(char *))
+
+/* Few enough to name them all. */
+static void say_references(const struct part *first, size_t stride,
+                           size_t count)
+{
+    char names[512] = "";
+    size_t used = 0, i;
+
+    for (i = 0; i < count && used < sizeof(names); i++)
+        used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s",
+                                 i != 0 ? ", " : "",
+                                 part_at(first, stride, i)->name);
+    say("there are %s and none", names);
+}
 
 static int say_unknown(const char *what, const char *name,
                        const struct part *first, size_t stride, size_t count)
@@ -307,7 +361,7 @@ static int say_unknown(const char *what, const char *name,
     }
     suggest_say(&s, what);
     if (strcmp(what, "reference") == 0)
-        say("there are software, blocking, callback, openssl and none");
+        say_references(first, stride, count);
     else
         say("'switchyard list' shows what there is");
     return -EINVAL;
@@ -335,8 +389,17 @@ struct choice {
     int begun; /* has a pattern been applied? */
 };
 
+static void choose_all(const struct choice *c)
+{
+    size_t i;
+
+    for (i = 0; i < c->count; i++)
+        c->chosen[i] = !part_at(c->first, c->stride, i)->on_request;
+}
+
 static int apply_pattern(struct choice *c, const char *pattern)
 {
+    int is_glob = strpbrk(pattern, "*?[") != NULL;
     unsigned char value = 1;
     size_t i, hits = 0;
 
@@ -344,18 +407,21 @@ static int apply_pattern(struct choice *c, const char *pattern)
         value = 0;
         pattern++;
     }
-    if (!c->begun)
-        memset(c->chosen, value == 0, c->count);
+    if (!c->begun && value == 0)
+        choose_all(c);
+    else if (!c->begun)
+        memset(c->chosen, 0, c->count);
     c->begun = 1;
     for (i = 0; i < c->count; i++) {
         const struct part *part = part_at(c->first, c->stride, i);
 
-        if (matches(part, pattern)) {
+        if (!matches(part, pattern))
+            continue;
+        hits++;
+        if (value == 0 || !is_glob || !part->on_request)
             c->chosen[i] = value;
-            hits++;
-        }
     }
-    if (hits == 0 && strpbrk(pattern, "*?[") == NULL)
+    if (hits == 0 && !is_glob)
         return say_unknown(c->what, pattern, c->first, c->stride, c->count);
     return 0;
 }
@@ -373,7 +439,7 @@ int parts_choose(const char *what, const struct option_texts *patterns,
     size_t i;
     int sum = 0;
 
-    memset(chosen, 1, count);
+    choose_all(&c);
     for (i = 0; i < patterns->count; i++) {
         if (strlen(patterns->item[i]) >= sizeof(list)) {
             say("--%s: longer than %zu bytes", what, sizeof(list) - 1);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Parts: every switcher, engine variant, device and workload that this process
- * knows, those of the library and those loaded from files, and whether each
- * works here.
+ * Parts: every switcher, engine variant, device, workload and reference row
+ * that this process knows, those of the library and those loaded from files,
+ * and whether each works here.
  *
  * A file is a shared object that defines one or more of
  *
@@ -22,6 +22,8 @@
 #include <switchyard/switcher.h>
 #include <switchyard/workload.h>
 
+#include "../bench/load/experiment.h"
+#include "../bench/load/peer.h"
 #include "options.h"
 
 #define PARTS_MAX      64
@@ -35,6 +37,7 @@ struct part {
     const char *file;         /* where it was loaded from; NULL: the library */
     const char *also[3];      /* more names to be chosen by; NULL: none */
     int works;                /* here */
+    int on_request;           /* chosen by its full name only */
     char why[PART_WHY_BYTES]; /* if not; else "" */
 };
 
@@ -59,12 +62,20 @@ struct part_workload {
     const struct sy_workload_ops *ops;
 };
 
+struct part_reference {
+    struct part part;
+    enum sy_row row;
+    const struct sy_peer_ops *peer; /* of SY_ROW_PEER, else NULL */
+};
+
 struct parts {
     struct part_switcher switchers[PARTS_MAX];
     struct part_engine engines[PARTS_MAX];
     struct part_device devices[PARTS_MAX];
     struct part_workload workloads[PARTS_MAX];
-    size_t switchers_count, engines_count, devices_count, workloads_count;
+    struct part_reference references[PARTS_MAX];
+    size_t switchers_count, engines_count, devices_count, workloads_count,
+        references_count;
 };
 
 /*
@@ -92,7 +103,8 @@ int parts_load(struct parts *parts, const char *file, char *why,
 /*
  * Choose parts by patterns: comma-separated names and globs, left to right;
  * "!" in front removes. A list that begins with "!" begins with everything.
- * The name of an engine without its variant stands for all variants.
+ * The name of an engine without its variant stands for all variants. Neither
+ * a glob nor "all" chooses what is there on request.
  *
  * @what    "switcher", ...: for the message about a name that does not exist
  * @first   the first part; the others follow at a distance of stride bytes

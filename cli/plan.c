@@ -38,14 +38,15 @@ struct combination {
 /* What the experiments are the product of. */
 struct factors {
     const struct run_options *options;
+    const struct parts *parts;
     struct mix mixes[MIXES_MAX];
     size_t mixes_count;
     struct device devices[OPTION_ITEMS_MAX];
     size_t devices_count;
     struct combination *combinations;
     size_t combinations_count;
-    unsigned char *chosen, *swept; /* for each combination */
-    unsigned char rows[SY_ROWS];   /* for each reference row */
+    unsigned char *chosen, *swept;       /* for each combination */
+    unsigned char references[PARTS_MAX]; /* for each of the parts */
     int sweeps;
 };
 
@@ -385,22 +386,15 @@ static int choose_combinations(struct factors *f, const struct parts *parts,
 
 static int choose_references(struct factors *f)
 {
-    struct part rows[SY_ROWS] = {{.name = ""}};
-    unsigned row;
+    const struct option_texts *wanted = &f->options->reference;
+    const struct part_reference *all = f->parts->references;
 
-    memset(f->rows, 0, sizeof(f->rows));
-    if (f->options->no_reference)
+    memset(f->references, 0, sizeof(f->references));
+    if (f->options->no_reference ||
+        (wanted->count == 1 && strcmp(wanted->item[0], "none") == 0))
         return -1;
-    for (row = 1; row < SY_ROWS; row++) {
-        snprintf(rows[row].name, sizeof(rows[row].name), "%s",
-                 sy_row_name((enum sy_row)row));
-        rows[row].bare = rows[row].name;
-    }
-    if (f->options->reference.count == 1 &&
-        strcmp(f->options->reference.item[0], "none") == 0)
-        return -1;
-    if (parts_choose("reference", &f->options->reference, &rows[1],
-                     sizeof(rows[1]), SY_ROWS - 1, &f->rows[1]) < 0)
+    if (parts_choose("reference", wanted, &all[0].part, sizeof(all[0]),
+                     f->parts->references_count, f->references) < 0)
         return CLI_USAGE;
     return -1;
 }
@@ -424,9 +418,10 @@ int plan_same_task(const struct sy_experiment *a, const struct sy_experiment *b)
 
 int plan_same(const struct sy_experiment *a, const struct sy_experiment *b)
 {
-    return a->row == b->row && a->switcher == b->switcher &&
-           a->engine == b->engine && a->variant == b->variant &&
-           a->jobs == b->jobs && plan_same_task(a, b);
+    return a->row == b->row && a->peer == b->peer &&
+           a->switcher == b->switcher && a->engine == b->engine &&
+           a->variant == b->variant && a->jobs == b->jobs &&
+           plan_same_task(a, b);
 }
 
 /* Add an experiment unless the plan has it with this seed already. Returns 0
@@ -479,12 +474,14 @@ static int does_one_at_a_time(enum sy_row row)
 static int add_references(struct plan *plan, const struct factors *f,
                           struct plan_entry entry)
 {
-    unsigned row, jobs = entry.exp.jobs;
+    unsigned jobs = entry.exp.jobs;
+    size_t i;
 
-    for (row = 1; row < SY_ROWS; row++) {
-        if (!f->rows[row])
+    for (i = 0; i < f->parts->references_count; i++) {
+        if (!f->references[i])
             continue;
-        entry.exp.row = (enum sy_row)row;
+        entry.exp.row = f->parts->references[i].row;
+        entry.exp.peer = f->parts->references[i].peer;
         /* The same experiment for every number of jobs, so do it once. */
         entry.exp.jobs = does_one_at_a_time(entry.exp.row) ? 1 : jobs;
         if (add_entry(plan, &entry) != 0)
@@ -637,6 +634,7 @@ int plan_make(struct plan *plan, const struct run_options *options,
         return CLI_ENVIRONMENT;
     }
     f->options = options;
+    f->parts = parts;
     status = make(plan, f, suite, parts, operands);
     free(f->combinations);
     free(f->chosen);

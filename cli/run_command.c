@@ -43,8 +43,9 @@ const struct option run_options_table[] = {
      AT(workload)},
     {.name = "reference",
      .argument = "GLOB,...",
-     .help = "which of software, blocking, callback, openssl; 'none'; "
-             "default: all",
+     .help = "which reference rows, or 'none'; 'switchyard list' shows "
+             "them;\n                              default: all"
+             " that were built",
      .kind = OPTION_TEXTS,
      AT(reference)},
     {.name = "no-reference",

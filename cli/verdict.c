@@ -12,6 +12,17 @@
 
 /* ---- order -------------------------------------------------------------- */
 
+/* In the order of their table. */
+static int compare_peers(const struct sy_peer_ops *a,
+                         const struct sy_peer_ops *b)
+{
+    const struct sy_peer_ops *const *peer = sy_peer_table();
+
+    while (*peer != NULL && *peer != a && *peer != b)
+        peer++;
+    return *peer == a ? -1 : 1;
+}
+
 /* Best first, by jobs; reference rows in their own order. */
 static int compare_rows(const void *left, const void *right)
 {
@@ -24,6 +35,8 @@ static int compare_rows(const void *left, const void *right)
         return section < result_section(b) ? -1 : 1;
     if (section == SECTION_REFERENCE && a->exp->row != b->exp->row)
         return a->exp->row < b->exp->row ? -1 : 1;
+    if (a->exp->peer != b->exp->peer)
+        return compare_peers(a->exp->peer, b->exp->peer);
     if (a->exp->jobs != b->exp->jobs)
         return a->exp->jobs < b->exp->jobs ? -1 : 1;
     if (result_has_figures(a) != result_has_figures(b))

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "load_cycle.h"
+#include "peer.h"
 
 /* How often the waiting process looks at the clock and for an interrupt, and
    how long an interrupted experiment may take to end. */
@@ -48,8 +49,8 @@ static const struct sy__row_ops *row_ops(enum sy_row row)
         return &sy__row_blocking;
     case SY_ROW_CALLBACK:
         return &sy__row_callback;
-    case SY_ROW_OPENSSL:
-        return &sy__row_openssl;
+    case SY_ROW_PEER:
+        return &sy__row_peer;
     case SY_ROWS:
         break;
     }
@@ -73,8 +74,10 @@ const char *sy_row_summary(enum sy_row row)
 const char *sy_experiment_name(const struct sy_experiment *exp, char *buf,
                                size_t bytes)
 {
-    if (exp->row != SY_ROW_COMBINATION || exp->switcher == NULL ||
-        exp->engine == NULL)
+    if (exp->row == SY_ROW_PEER && exp->peer != NULL)
+        snprintf(buf, bytes, "%s", exp->peer->name);
+    else if (exp->row != SY_ROW_COMBINATION || exp->switcher == NULL ||
+             exp->engine == NULL)
         snprintf(buf, bytes, "%s", sy_row_name(exp->row));
     else
         snprintf(buf, bytes, "%s+%s%s%s", exp->switcher->name,
@@ -158,6 +161,8 @@ static int check(const struct sy_experiment *exp, struct sy_outcome *out)
     if (exp->row == SY_ROW_COMBINATION &&
         (exp->switcher == NULL || exp->engine == NULL))
         return refuse(out, "a combination needs a switcher and an engine");
+    if (exp->row == SY_ROW_PEER && exp->peer == NULL)
+        return refuse(out, "the row of a peer needs to be told which");
     if (row_ops(exp->row)->uses_device && exp->device_spec == NULL)
         return refuse(out, "the row %s needs a device", sy_row_name(exp->row));
     if (exp->jobs < 1 || exp->jobs > SY_JOBS_MAX)

@@ -34,11 +34,11 @@ enum sy_row {
     SY_ROW_SOFTWARE,        /* every step inline, no device, one at a time */
     SY_ROW_BLOCKING,        /* submit and wait, one at a time */
     SY_ROW_CALLBACK,        /* a state machine by hand, no stack switch */
-    SY_ROW_OPENSSL,         /* OpenSSL's ASYNC_JOB, an eventfd each, epoll */
+    SY_ROW_PEER,            /* another runtime, from sy_peer_table() */
     SY_ROWS
 };
 
-/* Return "combination", "software", ...; "?" for no row. */
+/* Return "combination", "software", ..., "peer"; "?" for no row. */
 const char *sy_row_name(enum sy_row row);
 
 /* Return what the row does, in one line. */
@@ -46,6 +46,8 @@ const char *sy_row_summary(enum sy_row row);
 
 /* Most workloads in one mix. */
 #define SY_MIX_MAX 16
+
+struct sy_peer_ops;
 
 struct sy_mix_item {
     const struct sy_workload_ops *ops;
@@ -62,6 +64,7 @@ struct sy_experiment {
     const struct sy_switcher_ops *switcher; /* SY_ROW_COMBINATION only */
     const struct sy_engine_ops *engine;     /* SY_ROW_COMBINATION only */
     const char *variant; /* the engine's, or NULL for its first or only one */
+    const struct sy_peer_ops *peer; /* SY_ROW_PEER only; see peer.h */
 
     struct sy_mix_item mix[SY_MIX_MAX];
     unsigned mix_count; /* 1 .. SY_MIX_MAX */
@@ -175,14 +178,13 @@ struct sy_outcome {
     struct sy_outcome_device device;   /* zero for SY_ROW_SOFTWARE */
 
     uint64_t rss_peak_bytes; /* of the process, since its start */
-    char openssl_switch[SY_OUTCOME_NAME_BYTES]; /* SY_ROW_OPENSSL: how its
-                                jobs switch: "setjmp", "swapcontext",
-                                "unknown" */
+    char peer_switch[SY_OUTCOME_NAME_BYTES]; /* SY_ROW_PEER: how its jobs
+                                switch, in a word: "setjmp"; else "" */
 };
 
 /*
  * Write the name of an experiment's row: "asm+queue", "asm+pipe+select",
- * "software".
+ * "software"; of a peer its own.
  *
  * Returns buf.
  */

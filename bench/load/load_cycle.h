@@ -97,7 +97,7 @@ extern const struct sy__row_ops sy__row_combination;
 extern const struct sy__row_ops sy__row_software;
 extern const struct sy__row_ops sy__row_blocking;
 extern const struct sy__row_ops sy__row_callback;
-extern const struct sy__row_ops sy__row_openssl;
+extern const struct sy__row_ops sy__row_peer;
 
 /* Perform the whole experiment in this process. As sy_experiment_run(). */
 int sy__load_perform(const struct sy__row_ops *row,

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../environment/build_facts.h"
+#include "peer.h"
 
 void sy__run_time(char *text)
 {
@@ -251,14 +252,17 @@ json_t *sy__run_record(const struct sy_experiment *exp,
                        const struct sy_outcome *out)
 {
     bool jobs = exp->row == SY_ROW_COMBINATION;
+    bool peer = exp->row == SY_ROW_PEER;
     char name[SY_OUTCOME_NAME_BYTES * 2];
 
     sy_experiment_name(exp, name, sizeof(name));
     return json_pack(
-        "{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o,"
-        " s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}",
-        "type", "record", "name", text(name), "row", sy_row_name(exp->row),
-        "switcher", jobs ? text(exp->switcher->name) : json_null(), "engine",
+        "{s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b,"
+        " s:o, s:o, s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o}",
+        "type", "record", "name", text(name), "row",
+        peer ? exp->peer->name : sy_row_name(exp->row), "peer",
+        peer ? text(exp->peer->name) : json_null(), "switcher",
+        jobs ? text(exp->switcher->name) : json_null(), "engine",
         jobs ? text(exp->engine->name) : json_null(), "variant",
         jobs ? text(exp->variant) : json_null(), "mix", mix_array(exp),
         "device", text(exp->device_spec), "jobs", number(out->jobs), "asked",
@@ -269,5 +273,5 @@ json_t *sy__run_record(const struct sy_experiment *exp,
         number(out->wrong), "cpu_ns", number(out->verify_cpu_ns), "window",
         window_object(exp, out), "syscalls", syscalls_object(out),
         "rss_peak_bytes", number(out->rss_peak_bytes), "fd_limit",
-        number(out->fd_limit), "openssl_switch", text(out->openssl_switch));
+        number(out->fd_limit), "peer_switch", text(out->peer_switch));
 }

@@ -191,8 +191,20 @@ def unknown_combination(w):
 @case
 def unknown_reference(w):
     expect(w.run("run", "--reference", "blokcing"), 2,
-           err=["did you mean 'blocking'?", "callback, openssl and none"],
-           out="")
+           err=["unknown reference 'blokcing'", "did you mean 'blocking'?",
+                "callback, openssl, boost_fiber and none"], out="")
+    expect(w.run("run", "--reference", "opensll"), 2,
+           err="did you mean 'openssl'?", out="")
+    expect(w.run("run", "--reference", "openssl,boost-fiber"), 2,
+           err="did you mean 'boost_fiber'?", out="")
+    expect(w.run("run", "--reference", "!boost_fibre"), 2,
+           err="did you mean 'boost_fiber'?", out="")
+    expect(w.run("run", "--reference", "peer"), 2,
+           err="unknown reference 'peer'", out="")
+    path = pathlib.Path(w.folder, "mine.suite")
+    path.write_text(SUITE.replace("= none", "= boostfiber"))
+    expect(w.run("run", "--suite", str(path)), 2,
+           err="did you mean 'boost_fiber'?", out="")
 
 
 @case
@@ -364,7 +376,8 @@ def list_names_everything(w):
     expect(result, 0)
     for word in ("asm", "setjmp", "ucontext", "threads", "direct", "queue",
                  "io_uring", "eventfd+epoll", "pipe+select", "poll", "sim",
-                 "workers", "null", "tls13-handshake"):
+                 "workers", "null", "tls13-handshake", "software",
+                 "callback", "openssl", "boost_fiber"):
         assert re.search(rf"^{re.escape(word)}\s", result.stdout, re.M) or (
             word == "asm"), word
     assert result.stderr == ""
@@ -375,7 +388,8 @@ def list_json_gives_a_reason_where_it_does_not_work(w):
     result = w.run("list", "--json")
     expect(result, 0)
     data = json.loads(result.stdout)
-    for kind in ("switchers", "engines", "devices", "workloads"):
+    for kind in ("switchers", "engines", "devices", "workloads",
+                 "references"):
         assert data[kind], kind
         for part in data[kind]:
             assert part["works"] or part["reason"], part
@@ -607,11 +621,97 @@ def run_prints_a_table_with_references(w):
     expect(result, 0, err=["wrote runs/", f"to repeat it: {w.command} run"])
     for word in ("ops/s", "CPU per job", "per job", "verified", "Noise:",
                  "ucontext+queue", "setjmp+pipe+select", "software",
-                 "blocking", "callback", "openssl", "Best for this workload",
+                 "blocking", "callback", *peers_here(w),
+                 "Best for this workload",
                  "What matters", "asynchronous or not", "jobs in flight",
                  "engine (", "switcher ("):
         assert word in result.stdout, word
     assert "\033" not in result.stdout + result.stderr
+
+
+def references(w):
+    """The reference rows of `switchyard list`, as name: part."""
+    listed = json.loads(w.run("list", "--json").stdout)["references"]
+    return {part["name"]: part for part in listed}
+
+
+def peers_here(w):
+    return [name for name, part in references(w).items() if part["works"] and
+            name not in ("software", "blocking", "callback")]
+
+
+@case
+def every_peer_meets_every_workload(w):
+    """As a row of its own, with all results verified."""
+    peers = peers_here(w)
+    assert "openssl" in peers, peers
+    result = w.run("run", "--duration", "20ms", "--jobs", "16", "--workload",
+                   "*,!rsa*", "--device", "workers:1", "--device",
+                   "sim:servers=4,service=fixed:50us", "ucontext+queue",
+                   "--reference", ",".join(peers), "--verify", "all", "--json",
+                   timeout=180)
+    expect(result, 0)
+    seen = set()
+    for line in result.stdout.splitlines():
+        record = json.loads(line)
+        assert record["status"] == "ok", record
+        verification = record["verification"]
+        assert verification["verified"] == record["window"]["operations"] > 0
+        assert verification["wrong"] == 0, record
+        if record["row"] == "combination":
+            assert record["peer"] is record["peer_switch"] is None, record
+            continue
+        assert record["row"] == record["peer"] == record["name"], record
+        assert record["peer_switch"], record
+        assert record["window"]["device"]["completed"] > 0, record
+        seen.add((record["peer"], record["mix"][0]["workload"],
+                  record["device"]))
+    tasks = {row[1:] for row in seen}
+    assert seen == {(peer, *task) for peer in peers for task in tasks}
+    assert len(tasks) >= 2 * 7, tasks
+
+
+@case
+def peers_are_rows_by_default(w):
+    names = re.findall(r"^ *\d+\. (\S+)", w.run(
+        "run", "ucontext+queue", "--dry-run").stdout, re.M)
+    assert sorted(names) == sorted(["ucontext+queue", *(
+        name for name, part in references(w).items() if part["works"])]), names
+
+
+@case
+def a_peer_that_was_not_built_is_there_on_request(w):
+    absent = [name for name, part in references(w).items()
+              if not part["works"]]
+    if not absent:
+        raise Skip("every peer was built")
+    for glob in ("*", f"{absent[0][:-1]}?", "!software"):
+        planned_names = w.run("run", "ucontext+queue", "--dry-run",
+                              "--reference", glob).stdout
+        assert absent[0] not in planned_names, (glob, planned_names)
+    result = w.run("run", *SHORT, "ucontext+queue", "--reference",
+                   absent[0] + ",*", "--json")
+    expect(result, 0)
+    (record,) = [r for r in map(json.loads, result.stdout.splitlines())
+                 if r["name"] == absent[0]]
+    assert record["status"] == "skipped", record
+    assert "built without" in record["reason"], record
+    assert record["peer"] == absent[0] and not record["peer_switch"], record
+
+
+@case
+def a_peer_fails_with_its_name(w):
+    for peer in peers_here(w):
+        result = w.run("run", "--duration", "2s", "--jobs", "4", "--load",
+                       w.part("wrong_workload.so"), "--workload",
+                       "wrong-at-1000", "ucontext+queue", "--reference", peer,
+                       "--verify", "all", "--json")
+        expect(result, 1)
+        (record,) = [r for r in map(json.loads, result.stdout.splitlines())
+                     if r["name"] == peer]
+        assert record["status"] == "failed", record
+        assert record["failed_operation"] == 1000, record
+        assert f"{peer}, operation number 1000" in record["reason"], record
 
 
 @case
@@ -693,7 +793,7 @@ def run_file_and_json_follow_the_schema(w):
     result = w.run("run", *SHORT, "ucontext+queue", "setjmp+pipe", "--json")
     expect(result, 0)
     lines = result.stdout.splitlines()
-    assert len(lines) == 8, result.stdout
+    assert len(lines) == 4 + 3 + len(peers_here(w)), result.stdout
     (file,) = w.run_files("runs/**/*.jsonl")
     written = file.read_text().splitlines()
     assert written[1:-1] == lines, "records differ from the file's"

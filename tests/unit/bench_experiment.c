@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../../bench/load/experiment.h"
+#include "../../bench/load/peer.h"
 
 static int failures;
 
@@ -121,13 +122,41 @@ static const struct sy_workload_ops sum = {
     .spoil = sum_spoil,
 };
 
-static struct sy_experiment an_experiment(enum sy_row row, const char *device)
+/* A row, or one of the peers. */
+struct way {
+    enum sy_row row;
+    const struct sy_peer_ops *peer;
+};
+
+static const struct way combination = {.row = SY_ROW_COMBINATION};
+
+#define WAYS_MAX 16
+
+/* Every row, and every peer that this build has; the rest is NULL, 0. */
+static const struct way *every_way(unsigned *count)
+{
+    static struct way ways[WAYS_MAX];
+    const struct sy_peer_ops *const *peer = sy_peer_table();
+
+    *count = 0;
+    for (int row = 0; row < SY_ROW_PEER; row++)
+        ways[(*count)++] = (struct way){.row = (enum sy_row)row};
+    for (; *peer != NULL && *count < WAYS_MAX; peer++)
+        if ((*peer)->absent == NULL)
+            ways[(*count)++] = (struct way){SY_ROW_PEER, *peer};
+        else
+            printf("%s is left out: %s\n", (*peer)->name, (*peer)->absent);
+    return ways;
+}
+
+static struct sy_experiment an_experiment(struct way way, const char *device)
 {
     struct sy_experiment exp;
 
     memset(&exp, 0, sizeof(exp));
-    exp.row = row;
-    if (row == SY_ROW_COMBINATION) {
+    exp.row = way.row;
+    exp.peer = way.peer;
+    if (way.row == SY_ROW_COMBINATION) {
         exp.switcher = sy_switcher_table()[0];
         exp.engine = sy_engine_find("queue", &exp.variant);
     }
@@ -187,11 +216,12 @@ static void check_good(const struct sy_experiment *exp,
         CHECK_EQ(out->verified, out->operations);
     if (exp->row == SY_ROW_COMBINATION)
         CHECK(out->runtime.jobs_finished > 0);
+    CHECK_EQ(out->peer_switch[0] != '\0', exp->row == SY_ROW_PEER);
 }
 
-static void check_row(enum sy_row row, const char *device)
+static void check_way(struct way way, const char *device)
 {
-    struct sy_experiment exp = an_experiment(row, device);
+    struct sy_experiment exp = an_experiment(way, device);
     static struct sy_outcome out;
 
     CHECK_EQ(sy_experiment_run(&exp, &out), 0);
@@ -203,17 +233,24 @@ static void check_row(enum sy_row row, const char *device)
 
 static void every_row(void)
 {
-    for (int row = 0; row < SY_ROWS; row++) {
-        check_row((enum sy_row)row, "workers:1");
-        check_row((enum sy_row)row, "sim:servers=4,service=fixed:50us");
+    unsigned count;
+    const struct way *ways = every_way(&count);
+
+    for (unsigned i = 0; i < count; i++) {
+        check_way(ways[i], "workers:1");
+        check_way(ways[i], "sim:servers=4,service=fixed:50us");
+        check_way(ways[i], "sim:servers=4,service=fixed:50us,mode=poll");
     }
 }
 
 /* Leaks and bad accesses of a whole life show in this process only. */
 static void in_this_process(void)
 {
-    for (int row = 0; row < SY_ROWS; row++) {
-        struct sy_experiment exp = an_experiment((enum sy_row)row, "workers:1");
+    unsigned count;
+    const struct way *ways = every_way(&count);
+
+    for (unsigned i = 0; i < count; i++) {
+        struct sy_experiment exp = an_experiment(ways[i], "workers:1");
         static struct sy_outcome out;
 
         exp.mix[1] = exp.mix[0];
@@ -232,8 +269,7 @@ static void every_combination(void)
         const struct sy_engine_ops *const *en = sy_engine_table();
 
         for (; *en != NULL; en++) {
-            struct sy_experiment exp =
-                an_experiment(SY_ROW_COMBINATION, "workers:1");
+            struct sy_experiment exp = an_experiment(combination, "workers:1");
             static struct sy_outcome out;
 
             exp.switcher = *sw;
@@ -253,8 +289,11 @@ static void every_combination(void)
 
 static void real_work(void)
 {
-    for (int row = 0; row < SY_ROWS; row++) {
-        struct sy_experiment exp = an_experiment((enum sy_row)row, "workers:1");
+    unsigned count;
+    const struct way *ways = every_way(&count);
+
+    for (unsigned i = 0; i < count; i++) {
+        struct sy_experiment exp = an_experiment(ways[i], "workers:1");
         static struct sy_outcome out;
         char why[128];
 
@@ -279,7 +318,7 @@ static void real_work(void)
 
 static void exact_number(void)
 {
-    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    struct sy_experiment exp = an_experiment(combination, "workers:1");
     static struct sy_outcome out;
 
     exp.duration_ns = 0;
@@ -301,7 +340,7 @@ static void exact_number(void)
 static void syscalls_of_bursts(void)
 {
     struct sy_experiment exp = an_experiment(
-        SY_ROW_COMBINATION, "sim:servers=200,service=fixed:1us,mode=poll");
+        combination, "sim:servers=200,service=fixed:1us,mode=poll");
     static struct sy_outcome out;
     const int64_t least = SY_CHECK_LEAKS ? 4 + 10 : 4;
 
@@ -321,10 +360,10 @@ static void syscalls_of_bursts(void)
         CHECK(out.syscalls < (least + 1) * (int64_t)out.syscall_operations);
 }
 
-static void virtual_time_repeats(enum sy_row row)
+static void virtual_time_repeats(struct way way)
 {
     struct sy_experiment exp = an_experiment(
-        row, "sim:servers=2,service=lognormal:50us:0.5,mode=poll");
+        way, "sim:servers=2,service=lognormal:50us:0.5,mode=poll");
     static struct sy_outcome a, b;
 
     exp.virtual_clock = true;
@@ -340,11 +379,27 @@ static void virtual_time_repeats(enum sy_row row)
     CHECK_EQ(sy_experiment_run(&exp, &b), 0);
 }
 
+/* All complete at once, and the device is empty until they go on. There is no
+   other thread: a row that sleeps then has overlooked jobs that are ready. */
+static void nobody_sleeps_while_jobs_are_ready(struct way way)
+{
+    struct sy_experiment exp =
+        an_experiment(way, "sim:servers=16,service=fixed:50us,mode=poll");
+    static struct sy_outcome out;
+
+    exp.virtual_clock = true;
+    exp.operations_max = 1000;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    exp.duration_ns = 0;
+    check_good(&exp, &out);
+    CHECK(out.switches_voluntary < 10);
+}
+
 /* ---- what goes wrong ----------------------------------------------------- */
 
-static void wrong_result(enum sy_row row, uint64_t verify_every)
+static void wrong_result(struct way way, uint64_t verify_every)
 {
-    struct sy_experiment exp = an_experiment(row, "workers:1");
+    struct sy_experiment exp = an_experiment(way, "workers:1");
     static struct sy_outcome out;
     char name[128];
 
@@ -361,7 +416,7 @@ static void wrong_result(enum sy_row row, uint64_t verify_every)
 
 static void crash(void)
 {
-    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    struct sy_experiment exp = an_experiment(combination, "workers:1");
     static struct sy_outcome out;
 
     plan.crash_at = 500;
@@ -376,7 +431,7 @@ static void crash(void)
 
 static void hang(void)
 {
-    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    struct sy_experiment exp = an_experiment(combination, "workers:1");
     static struct sy_outcome out;
 
     plan.hang_at = 500;
@@ -388,9 +443,9 @@ static void hang(void)
     check_words(&out, "did not end within 0.5 s", __LINE__);
 }
 
-static void step_error(enum sy_row row)
+static void step_error(struct way way)
 {
-    struct sy_experiment exp = an_experiment(row, "workers:1");
+    struct sy_experiment exp = an_experiment(way, "workers:1");
     static struct sy_outcome out;
 
     plan.fail_at = 500;
@@ -411,7 +466,7 @@ static void on_alarm(int sig)
 
 static void interrupt(bool here)
 {
-    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    struct sy_experiment exp = an_experiment(combination, "workers:1");
     static struct sy_outcome out;
 
     interrupted = 0;
@@ -429,9 +484,9 @@ static void interrupt(bool here)
     CHECK(out.elapsed_ns < 10 * SY_NS_PER_S);
 }
 
-static void too_few_descriptors(enum sy_row row, const char *engine)
+static void too_few_descriptors(struct way way, const char *engine)
 {
-    struct sy_experiment exp = an_experiment(row, "workers:1");
+    struct sy_experiment exp = an_experiment(way, "workers:1");
     static struct sy_outcome out;
     struct rlimit few = {64, 64};
     pid_t pid;
@@ -440,7 +495,7 @@ static void too_few_descriptors(enum sy_row row, const char *engine)
     fflush(stdout);
     pid = fork();
     if (pid == 0) {
-        if (row == SY_ROW_COMBINATION)
+        if (engine != NULL)
             exp.engine = sy_engine_find(engine, &exp.variant);
         exp.jobs = 500;
         setrlimit(RLIMIT_NOFILE, &few);
@@ -451,7 +506,7 @@ static void too_few_descriptors(enum sy_row row, const char *engine)
         check_words(&out, "of 500 jobs could be started", __LINE__);
         check_words(&out, "64", __LINE__);
         /* and the next one goes on */
-        exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+        exp = an_experiment(combination, "workers:1");
         CHECK_EQ(sy_experiment_run(&exp, &out), 0);
         check_good(&exp, &out);
         fflush(stdout);
@@ -461,12 +516,13 @@ static void too_few_descriptors(enum sy_row row, const char *engine)
     CHECK_EQ(status, 0);
 }
 
-static void many_jobs(const char *engine)
+static void many_jobs(struct way way, const char *engine)
 {
-    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    struct sy_experiment exp = an_experiment(way, "workers:1");
     static struct sy_outcome out;
 
-    exp.engine = sy_engine_find(engine, &exp.variant);
+    if (engine != NULL)
+        exp.engine = sy_engine_find(engine, &exp.variant);
     exp.jobs = 10000;
     exp.verify_every = 1;
     CHECK_EQ(sy_experiment_run(&exp, &out), 0);
@@ -478,7 +534,7 @@ static void many_jobs(const char *engine)
 
 static void nonsense(void)
 {
-    struct sy_experiment exp = an_experiment(SY_ROW_COMBINATION, "workers:1");
+    struct sy_experiment exp = an_experiment(combination, "workers:1");
     struct sy_experiment bad;
     static struct sy_outcome out;
 
@@ -497,6 +553,10 @@ static void nonsense(void)
     bad.mix[0].weight = 0;
     CHECK_EQ(sy_experiment_run(&bad, &out), -EINVAL);
     bad = exp;
+    bad.row = SY_ROW_PEER;
+    CHECK_EQ(sy_experiment_run(&bad, &out), -EINVAL);
+    check_words(&out, "needs to be told which", __LINE__);
+    bad = exp;
     bad.device_spec = "workers:-3";
     CHECK_EQ(sy_experiment_run(&bad, &out), -EINVAL);
     check_words(&out, "workers:-3", __LINE__);
@@ -505,11 +565,152 @@ static void nonsense(void)
     check_words(&out, "teapot", __LINE__);
 }
 
+/* ---- peers ----------------------------------------------------------------
+ */
+
+/* A peer that can do nothing but say no, at the hook that is set. */
+static struct {
+    int probe, open, start, run;
+} refusal;
+
+static int no_probe(const char **switches_by, char *why, size_t why_bytes)
+{
+    *switches_by = "nothing";
+    if (refusal.probe != 0)
+        snprintf(why, why_bytes, "it is Sunday");
+    return refusal.probe;
+}
+
+static int no_open(void *state, const struct sy_peer_config *cfg)
+{
+    *(struct sy_peer_config *)state = *cfg;
+    return refusal.open;
+}
+
+static void no_close(void *state)
+{
+    CHECK_EQ(((struct sy_peer_config *)state)->jobs, 16);
+}
+
+/* Where it is not refused, the job is begun and never goes on. */
+static int no_start(void *state, void *job, void *user)
+{
+    (void)state;
+    (void)user;
+    CHECK_EQ((uintptr_t)job % _Alignof(max_align_t), 0);
+    return refusal.start;
+}
+
+static int no_run(void *state, uint64_t sleep_ns)
+{
+    (void)state;
+    (void)sleep_ns;
+    return refusal.run;
+}
+
+static const struct sy_peer_ops no_peer = {
+    .name = "no_peer",
+    .summary = "says no",
+    .state_bytes = sizeof(struct sy_peer_config),
+    .job_bytes = 1,
+    .probe = no_probe,
+    .open = no_open,
+    .close = no_close,
+    .start = no_start,
+    .run = no_run,
+};
+
+static void expect_refusal(const struct sy_peer_ops *peer,
+                           enum sy_outcome_status status, const char *words,
+                           int line)
+{
+    struct sy_experiment exp =
+        an_experiment((struct way){SY_ROW_PEER, peer}, "workers:1");
+    static struct sy_outcome out;
+
+    /* One that broke down leaves what was in flight: in its own process. */
+    CHECK_EQ(status == SY_OUTCOME_FAILED ? sy_experiment_run(&exp, &out)
+                                         : sy_experiment_run_here(&exp, &out),
+             0);
+    CHECK_EQ(out.status, status);
+    check_words(&out, words, line);
+}
+
+static void peer_refuses(void)
+{
+    struct sy_peer_ops absent = {.name = "no_peer", .absent = "not built"};
+
+    expect_refusal(&absent, SY_OUTCOME_SKIPPED, "not built", __LINE__);
+    refusal.probe = -ENOTSUP;
+    expect_refusal(&no_peer, SY_OUTCOME_SKIPPED, "it is Sunday", __LINE__);
+    refusal.probe = 0;
+    refusal.open = -EMFILE;
+    expect_refusal(&no_peer, SY_OUTCOME_SKIPPED, "no_peer could not be opened",
+                   __LINE__);
+    refusal.open = 0;
+    refusal.start = -ENOMEM;
+    expect_refusal(&no_peer, SY_OUTCOME_SKIPPED,
+                   "0 of 16 jobs could be started", __LINE__);
+    refusal.start = 0;
+    refusal.run = -EIO;
+    expect_refusal(&no_peer, SY_OUTCOME_FAILED, "no_peer broke down", __LINE__);
+}
+
+static const struct way *find_peer(const char *name)
+{
+    unsigned count;
+    const struct way *ways = every_way(&count);
+
+    for (unsigned i = 0; i < count; i++)
+        if (ways[i].peer != NULL && strcmp(ways[i].peer->name, name) == 0)
+            return &ways[i];
+    return NULL;
+}
+
+/* A peer without descriptors has as many jobs as asked for. */
+static void peers_and_resources(void)
+{
+    unsigned count;
+    const struct way *openssl = find_peer("openssl");
+    const struct way *ways = every_way(&count);
+
+    CHECK(openssl != NULL);
+    if (openssl != NULL)
+        too_few_descriptors(*openssl, NULL);
+    for (unsigned i = 0; i < count; i++)
+        if (ways[i].row == SY_ROW_PEER)
+            many_jobs(ways[i], NULL);
+}
+
+static void what_goes_wrong_in_every_row(void)
+{
+    unsigned count;
+    const struct way *ways = every_way(&count);
+
+    for (unsigned i = 0; i < count; i++) {
+        wrong_result(ways[i], 0);
+        wrong_result(ways[i], 1);
+        step_error(ways[i]);
+    }
+}
+
+static void virtual_time_of_every_row(void)
+{
+    unsigned count;
+    const struct way *ways = every_way(&count);
+
+    for (unsigned i = 0; i < count; i++)
+        if (ways[i].row != SY_ROW_SOFTWARE) { /* no device moves its clock */
+            virtual_time_repeats(ways[i]);
+            nobody_sleeps_while_jobs_are_ready(ways[i]);
+        }
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
 #ifdef __SANITIZE_THREAD__
-    printf("skipped: ThreadSanitizer does not know OpenSSL's own jobs\n");
+    printf("skipped: ThreadSanitizer does not know the peers' own jobs\n");
     return 77;
 #endif
     every_row();
@@ -518,24 +719,18 @@ int main(void)
     real_work();
     exact_number();
     syscalls_of_bursts();
-    virtual_time_repeats(SY_ROW_COMBINATION);
-    virtual_time_repeats(SY_ROW_CALLBACK);
-    virtual_time_repeats(SY_ROW_BLOCKING);
-    virtual_time_repeats(SY_ROW_OPENSSL);
-    for (int row = 0; row < SY_ROWS; row++) {
-        wrong_result((enum sy_row)row, 0);
-        wrong_result((enum sy_row)row, 1);
-        step_error((enum sy_row)row);
-    }
+    virtual_time_of_every_row();
+    what_goes_wrong_in_every_row();
     crash();
     hang();
     interrupt(false);
     interrupt(true);
-    too_few_descriptors(SY_ROW_COMBINATION, "pipe");
-    too_few_descriptors(SY_ROW_COMBINATION, "eventfd");
-    too_few_descriptors(SY_ROW_OPENSSL, NULL);
-    many_jobs("queue");
-    many_jobs("eventfd");
+    too_few_descriptors(combination, "pipe");
+    too_few_descriptors(combination, "eventfd");
+    peers_and_resources();
+    peer_refuses();
+    many_jobs(combination, "queue");
+    many_jobs(combination, "eventfd");
     nonsense();
     return failures != 0;
 }

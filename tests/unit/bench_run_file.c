@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../bench/load/peer.h"
 #include "../../bench/load/run_file.h"
 
 static int failures;
@@ -169,6 +170,33 @@ static void write_and_read(void)
     CHECK_EQ(sy_run_file_check(path, &facts, why, sizeof(why)), 0);
     CHECK_EQ(facts.records, 0);
     CHECK_EQ(facts.interrupted, 1);
+}
+
+static void check_record(const struct sy_experiment *exp, const char *words,
+                         int line)
+{
+    char *record = sy_run_file_record(exp, an_outcome());
+
+    CHECK_EQ(record != NULL, 1);
+    if (record != NULL)
+        check_words(record, words, line);
+    free(record);
+}
+
+/* Its name is that of the row, as if it had one of its own. */
+static void record_of_a_peer(void)
+{
+    static const struct sy_peer_ops peer = {.name = "somebody"};
+    struct sy_experiment exp = an_experiment();
+
+    check_record(&exp, "\"row\":\"callback\",\"peer\":null,", __LINE__);
+    check_record(&exp, "\"peer_switch\":null", __LINE__);
+    exp.row = SY_ROW_PEER;
+    exp.peer = &peer;
+    check_record(&exp,
+                 "\"name\":\"somebody\",\"row\":\"somebody\","
+                 "\"peer\":\"somebody\",\"switcher\":null,\"engine\":null",
+                 __LINE__);
 }
 
 /* Cut a good file anywhere: it must never look whole. */
@@ -354,6 +382,7 @@ int main(void)
         return 77;
     }
     write_and_read();
+    record_of_a_peer();
     truncated();
     edited_by_hand();
     unwritable();
