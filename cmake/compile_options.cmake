@@ -4,13 +4,17 @@ target_compile_definitions(switchyard_options INTERFACE _GNU_SOURCE)
 target_compile_options(switchyard_options INTERFACE
   $<$<COMPILE_LANGUAGE:C,CXX>:-Wall -Wextra -Wconversion -Wshadow -Werror>
   $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes -Wmissing-prototypes>
-  $<$<COMPILE_LANGUAGE:C,CXX>:-fvisibility=hidden -fno-omit-frame-pointer>)
+  $<$<COMPILE_LANGUAGE:C,CXX>:-fvisibility=hidden>)
 
 # Frames can be walked, but the short paths, which call nothing, need none.
+# What is measured in the place of a user's program has SY_AS_USERS set, and is
+# compiled as compilers do if nobody tells them.
+set(frames -fno-omit-frame-pointer)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  target_compile_options(switchyard_options INTERFACE
-    $<$<COMPILE_LANGUAGE:C,CXX>:-momit-leaf-frame-pointer>)
+  list(APPEND frames -momit-leaf-frame-pointer)
 endif()
+target_compile_options(switchyard_options INTERFACE
+  "$<$<NOT:$<BOOL:$<TARGET_PROPERTY:SY_AS_USERS>>>:${frames}>")
 
 # An address such as errno's must not be kept across a switch of stacks, and a
 # longjmp to another stack is no error here.

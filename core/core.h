@@ -213,13 +213,6 @@ SY_API int sy_bind_runtime_open(struct sy_runtime **out,
                                 const struct sy_runtime_config *cfg,
                                 uint32_t layout, const char *switcher);
 
-/* Of its thread, this job or root runs now. */
-static inline void sy__runs_now(struct sy_thread *self, struct sy_job *slot)
-{
-    self->current = slot;
-    self->resumer = slot->resumer;
-}
-
 /* Make the calling thread's state if it has none. 0 or -ENOMEM. */
 int sy__thread_join(void);
 

@@ -108,7 +108,7 @@ static inline int enter(struct sy_runtime *rt, struct sy_thread *self,
     from->out_job = out_job;
     from->out_result = out_result != NULL ? out_result : &job->result;
     change_errno(self, from, job);
-    sy__runs_now(self, job);
+    self->current = job;
     rt->hot.resumes++;
     return switch_to(rt, from, job, value);
 }
@@ -117,10 +117,10 @@ static inline int enter(struct sy_runtime *rt, struct sy_thread *self,
 static inline int leave(struct sy_runtime *rt, struct sy_thread *self,
                         struct sy_job *job)
 {
-    struct sy_job *to = self->resumer;
+    struct sy_job *to = job->resumer;
 
     change_errno(self, job, to);
-    sy__runs_now(self, to);
+    self->current = to;
     return switch_to(rt, job, to, SY_JOB_PAUSED);
 }
 
@@ -206,7 +206,7 @@ static int enter_carefully(struct sy_job *job, struct sy_job **out_job,
         caller = self->current;
         stand_in_init(&in, rt);
         value = enter(rt, self, &in.root, job, out_job, out_result, value);
-        sy__runs_now(sy_bind_self, caller); /* not self: we may have forked */
+        sy_bind_self->current = caller; /* not self: we may have forked */
     }
     wipe_left_stacks(rt);
     return value;
@@ -264,18 +264,19 @@ static void give_up_slot(struct sy_job *job, int result)
 }
 
 /* Hand over result and control. Returns the context to continue. */
-SY_NO_TSAN static inline void *finish(struct sy_thread *self, int result)
+SY_NO_TSAN static inline void *finish(struct sy_thread *self,
+                                      struct sy_job *job, int result)
 {
-    struct sy_job *to = self->resumer;
+    struct sy_job *to = job->resumer;
 
     *to->out_job = NULL;
     *to->out_result = result;
     if (SY_UNLIKELY(to->saved_errno != *self->errno_addr))
         *self->errno_addr = to->saved_errno;
+    self->current = to;
 #if SY_FIBERS
-    sy__fiber_leave(self->current, to, true);
+    sy__fiber_leave(job, to, true);
 #endif
-    sy__runs_now(self, to);
     return to->ctx;
 }
 
@@ -283,7 +284,7 @@ SY_NO_TSAN SY_NOINLINE static void *finish_carefully(struct sy_job *job,
                                                      int result)
 {
     give_up_slot(job, result);
-    return finish(sy_bind_self, result);
+    return finish(sy_bind_self, job, result);
 }
 
 SY_NO_TSAN void *sy_switcher_finished(int result)
@@ -298,7 +299,7 @@ SY_NO_TSAN void *sy_switcher_finished(int result)
     job->link = rt->hot.free;
     rt->hot.free = job;
     rt->hot.ended++;
-    return finish(self, result);
+    return finish(self, job, result);
 }
 
 /* What a job begins with, if fn cannot be called straight by the switcher. It
@@ -399,7 +400,7 @@ static inline int enter_new(struct sy_runtime *rt, struct sy_thread *self,
     job->state = SLOT_LIVE;
     job->resumer = from;
     keep_errno(self, from);
-    sy__runs_now(self, job);
+    self->current = job;
     return switch_to_new(rt, from, job, fn, arg);
 }
 
@@ -438,7 +439,7 @@ SY_NOINLINE static int start_carefully(struct sy_runtime *rt,
         stand_in_init(&in, rt);
         err = enter_new(rt, sy_bind_self, &in.root, spec, out_job, result, fn,
                         arg);
-        sy__runs_now(sy_bind_self, caller); /* not self: we may have forked */
+        sy_bind_self->current = caller; /* not self: we may have forked */
     }
     wipe_left_stacks(rt);
     return err;
@@ -467,28 +468,38 @@ static inline void copy_arg(unsigned char *to, const unsigned char *from,
         to[at] = from[at];
 }
 
+/* With arguments to copy; apart, so that a start without needs no frame. */
+SY_NOINLINE static int start_with_copy(struct sy_runtime *rt,
+                                       const struct sy_job_spec *spec,
+                                       struct sy_job **out_job, int *result)
+{
+    struct sy_thread *self = sy_bind_self;
+    struct sy_job *job = rt->hot.free;
+
+    copy_arg(job->arg_area, spec->arg, spec->arg_bytes);
+    return enter_new(rt, self, self->current, spec, out_job, result, spec->fn,
+                     job->arg_area);
+}
+
 int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
                  struct sy_job **out_job, int *result)
 {
     struct sy_thread *self = sy_bind_self;
-    struct sy_job *job, *from = self->current;
-    void *arg;
+    struct sy_job *from = self->current;
 
     if (SY_UNLIKELY(from->rt != rt || rt->hot.start_form == 0 ||
                     out_job == NULL || spec == NULL))
         return start_carefully(rt, spec, out_job, result);
-    job = rt->hot.free;
-    if (SY_UNLIKELY(job == NULL || spec->fn == NULL || spec->wait != NULL ||
+    if (SY_UNLIKELY(rt->hot.free == NULL || spec->fn == NULL ||
+                    spec->wait != NULL))
+        return start_carefully(rt, spec, out_job, result);
+    if (spec->arg_bytes == 0)
+        return enter_new(rt, self, from, spec, out_job, result, spec->fn,
+                         (void *)(uintptr_t)spec->arg); /* the caller's */
+    if (SY_UNLIKELY(spec->arg == NULL ||
                     spec->arg_bytes > SY_JOB_ARG_INLINE_BYTES))
         return start_carefully(rt, spec, out_job, result);
-    arg = (void *)(uintptr_t)spec->arg; /* the caller's: not for us to write */
-    if (spec->arg_bytes != 0) {
-        if (SY_UNLIKELY(arg == NULL))
-            return start_carefully(rt, spec, out_job, result);
-        copy_arg(job->arg_area, arg, spec->arg_bytes);
-        arg = job->arg_area;
-    }
-    return enter_new(rt, self, from, spec, out_job, result, spec->fn, arg);
+    return start_with_copy(rt, spec, out_job, result);
 }
 
 /* ---- pausing and resuming ---------------------------------------------- */

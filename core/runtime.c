@@ -557,7 +557,7 @@ void sy__runtime_unlink(struct sy_runtime *rt)
         at = &(*at)->next;
     *at = rt->next;
     if (sy_bind_self->current == rt->root)
-        sy__runs_now(sy_bind_self, &sy__self()->nobody);
+        sy_bind_self->current = &sy__self()->nobody;
 }
 
 static int check_config(const struct sy_runtime_config *cfg)
@@ -619,7 +619,7 @@ void sy__runtime_adopt(struct sy_runtime *rt)
     if (!rt->adopts && (rt->hot.first_gate & GATE_WIPE) == 0)
         rt->hot.start_form = (uint16_t)(rt->sw->bind_form | SY_BIND_STARTS);
     if (sy__is_root(rt->thread->current))
-        sy__runs_now(rt->thread, rt->root);
+        rt->thread->current = rt->root;
 }
 
 int sy__engine_open(struct sy_runtime *rt)

@@ -89,7 +89,7 @@ static void after_fork_in_child(void)
     old->signal_stack = NULL;
     sy__leaks_inherit(thread, old);
     if (old->head.current != &old->nobody)
-        sy__runs_now(&thread->head, old->head.current);
+        thread->head.current = old->head.current;
     sy_bind_self = &thread->head;
     pthread_setspecific(exit_key, thread);
     sy__runtimes_after_fork(thread);

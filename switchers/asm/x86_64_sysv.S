@@ -116,10 +116,12 @@ SY_ASM_END(sy_bind_asm_swap)
  *
  * fn is called, so that its return is predicted as long as it does not pause.
  *
- * to.rip is zero until the job pauses for the first time. If it never did, fn
- * has kept r12 to r15 for us, and the return predictor still has our caller on
- * top: a ret goes there, by the address that popq has left below rsp, where no
- * signal handler writes (the red zone). After a pause only a jmp has a chance.
+ * to.rip is zero until the job is left for the first time. If it never was, we
+ * go back to from, which r12 still names: to load the same from memory would
+ * make each start wait for the one before. fn has kept r13 to r15 for us, and
+ * the return predictor still has our caller on top: a ret goes there, by the
+ * address that popq has left below rsp, where no signal handler writes (the red
+ * zone). Otherwise only a jmp has a chance.
  *
  * The personality stops C++ exceptions here: a job that is left by one would
  * be the current job for ever.
@@ -131,6 +133,8 @@ SY_ASM_FUNC(sy_bind_asm_start)
     movq    %rsi, %rbx
     movq    %rbp, 0(%rdi)
     movq    %r12, 32(%rdi)
+    SAVED_IN_FROM(12, 32)
+    movq    %rdi, %r12
     movq    %r13, 40(%rdi)
     movq    %r14, 48(%rdi)
     movq    %r15, 56(%rdi)
@@ -156,6 +160,9 @@ SY_ASM_FUNC(sy_bind_asm_start)
     callq   sy_switcher_finished@PLT
 
     cmpq    $0, 8(%rbx)
+    jne     1f
+    movq    %r12, %rax
+1:
     movq    16(%rax), %rbx
 .Lroot_without_rbx:
     movq    0(%rax), %rbp
@@ -170,7 +177,8 @@ SY_ASM_FUNC(sy_bind_asm_start)
     SAVED_IN_RAX(14, 48)
     SAVED_IN_RAX(15, 56)
 .Lroot_end:
-    jne     1f
+    movq    32(%rax), %r12
+    jne     2f
     .cfi_remember_state
     subq    $8, %rsp
     .cfi_def_cfa_offset 8
@@ -181,9 +189,8 @@ SY_ASM_FUNC(sy_bind_asm_start)
     xorl    %eax, %eax
     ret
     .cfi_restore_state
-1:
+2:
     movq    8(%rax), %rdx
-    movq    32(%rax), %r12
     movq    40(%rax), %r13
     movq    48(%rax), %r14
     movq    56(%rax), %r15

@@ -98,14 +98,6 @@ static inline void sy_bound_set_errno(const struct sy_thread *self,
         *self->errno_addr = to->saved_errno;
 }
 
-static inline void sy_bound_runs_now(struct sy_thread *self,
-                                     struct sy_job *slot,
-                                     struct sy_job *resumer)
-{
-    self->current = slot;
-    self->resumer = resumer;
-}
-
 /* gate and form, or form and in_gate, lie side by side and are compared as one:
    is a pause, or a resume, one switch of the form that we are bound to? */
 static inline int sy_bound_are(const uint16_t *first, uint16_t a, uint16_t b)
@@ -170,7 +162,7 @@ sy_bound_first_entry(struct sy_thread *self, struct sy_bind_runtime *rt,
     if (out_result != NULL)
         *out_result = result;
     sy_bound_set_errno(self, from);
-    sy_bound_runs_now(self, from, from->resumer);
+    self->current = from;
     return SY_JOB_FINISHED;
 }
 #else
@@ -218,7 +210,7 @@ sy_bound_job_start(struct sy_runtime *runtime, const struct sy_job_spec *spec,
     job->state = SY_BIND_SLOT_LIVE;
     job->resumer = from;
     sy_bound_keep_errno(self, from);
-    sy_bound_runs_now(self, job, from);
+    self->current = job;
     return sy_bound_first_entry(self, rt, from, job, spec->fn, arg, out_job,
                                 result);
 }
@@ -242,7 +234,7 @@ SY_ALWAYS_INLINE static inline int sy_bound_job_resume(struct sy_job **out_job,
     from->out_result = result != NULL ? result : &job->result;
     sy_bound_keep_errno(self, from);
     sy_bound_set_errno(self, job);
-    sy_bound_runs_now(self, job, from);
+    self->current = job;
     ((struct sy_bind_runtime *)(void *)rt)->resumes++;
     return sy_bound_swap(from, job, 0);
 }
@@ -250,14 +242,15 @@ SY_ALWAYS_INLINE static inline int sy_bound_job_resume(struct sy_job **out_job,
 SY_ALWAYS_INLINE static inline int sy_bound_job_pause(void)
 {
     struct sy_thread *self = sy_bind_self;
-    struct sy_job *job = self->current, *to = self->resumer;
+    struct sy_job *job = self->current, *to;
 
     if (SY_UNLIKELY(!sy_bound_can_pause(job)))
         return sy_job_pause();
+    to = job->resumer;
     job->paused = 1;
     sy_bound_keep_errno(self, job);
     sy_bound_set_errno(self, to);
-    sy_bound_runs_now(self, to, to->resumer);
+    self->current = to;
     return sy_bound_swap(job, to, SY_JOB_PAUSED);
 }
 

@@ -99,10 +99,6 @@ struct sy_job {
 struct sy_thread {
     struct sy_job *current; /* never NULL: a job, a root, or a nobody */
     int *errno_addr;        /* constant for the life of the thread */
-    struct sy_job *resumer; /* current->resumer, if current is a job: a pause
-                               that had to ask current for it would wait for
-                               one more load. Not beside current: compilers
-                               would write both as one vector, late */
 };
 
 /* The part of a runtime that the short paths use. */
