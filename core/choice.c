@@ -149,6 +149,12 @@ int sy_switcher_probe(const struct sy_switcher_ops *ops, char *why,
         return refuse(why, why_bytes, -EPROTO,
                       "needs SY_SW_OWN_STACK for a context of more than 64 "
                       "bytes");
+    if (ops->saved_sp != 0 && (ops->ctx_bytes > SY_CACHE_LINE ||
+                               ops->saved_sp % sizeof(void *) != 0 ||
+                               ops->saved_sp + sizeof(void *) > ops->ctx_bytes))
+        return refuse(why, why_bytes, -EPROTO,
+                      "saved_sp names no word of a context of at most 64 "
+                      "bytes");
     return ops->probe(why, why_bytes);
 }
 

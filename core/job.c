@@ -611,6 +611,22 @@ void sy__job_run_ready(struct sy_job *job)
     sy__slot_release(job);
 }
 
+void sy_job_prefetch(const struct sy_job *job)
+{
+    /* A job of another runtime of the thread is at worst prefetched in vain. */
+    uint32_t saved_sp = sy_bind_self->current->rt->hot.saved_sp;
+    const char *sp;
+
+    SY_PREFETCH((const char *)job + SY_CACHE_LINE);
+    if (saved_sp == 0) {
+        SY_PREFETCH(job);
+        return;
+    }
+    memcpy(&sp, job->ctx_inline + saved_sp, sizeof(sp));
+    for (int line = 0; line < SY_BIND_PREFETCH_LINES; line++)
+        SY_PREFETCH(sp + line * SY_CACHE_LINE);
+}
+
 /* ---- the rest of the interface ----------------------------------------- */
 
 int sy_job_cancel(struct sy_job *job)

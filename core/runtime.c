@@ -593,6 +593,7 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     rt->sw = choice->sw;
     rt->hot.start = rt->sw->start;
     rt->hot.swap = rt->sw->swap;
+    rt->hot.saved_sp = rt->sw->saved_sp;
     sy__leaks_watch(rt);
     rt->engine = choice->engine;
     rt->variant = choice->variant;

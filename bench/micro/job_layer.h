@@ -64,11 +64,9 @@ struct job_layer {
         (void)sy_job_pause();
     }
 
-    /* The handle's first two lines: its context, and what a resume reads. */
-    static void prefetch(const job &j)
+    SY_ALWAYS_INLINE static inline void prefetch(const job &j)
     {
-        SY_PREFETCH(j);
-        SY_PREFETCH(reinterpret_cast<const char *>(j) + SY_CACHE_LINE);
+        sy_job_prefetch(j);
     }
 };
 } // namespace

@@ -151,6 +151,17 @@ SY_API int sy_job_cancel(struct sy_job *job);
 SY_API int sy_job_abandon(struct sy_job **job);
 
 /*
+ * A hint that a paused job is resumed soon: starts to load what the resume
+ * reads and, where the switcher says where it is (saved_sp in switcher.h), the
+ * top of the job's stack. It pays when so many jobs wait that they do not fit
+ * the caches; call it some jobs ahead, as for (i...) { sy_job_prefetch(jobs[i
+ * + 8]); sy_job_resume(&jobs[i], ...); }. sy_runtime_run() does that itself.
+ *
+ * @job  a job of the calling thread; not NULL
+ */
+SY_API void sy_job_prefetch(const struct sy_job *job);
+
+/*
  * Have fn(arg) called when the calling job ends: after its function returned
  * (on the job's stack) or when it is abandoned (on the abandoner's). Newest
  * first. The functions must not pause.

@@ -62,7 +62,10 @@ struct sy_switcher_ops {
     const char *summary; /* one line, for "switchyard list" */
     uint32_t bind_form;  /* 0, but for switchers of this library that programs
                             can be bound to (bind/bound.h) */
-    uint32_t reserved;   /* 0 */
+    uint32_t saved_sp;   /* where in a context the stack pointer is while the
+                            context waits, in bytes: for sy_job_prefetch();
+                            a multiple of a pointer's size, if ctx_bytes is
+                            at most SY_CACHE_LINE; 0: in no such place */
     size_t ctx_bytes;    /* size of a context, 1 .. SY_SWITCHER_CTX_MAX_BYTES;
                             64-byte aligned, zeroed before its first use */
 

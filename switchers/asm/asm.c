@@ -81,6 +81,7 @@ const struct sy_switcher_ops sy_switcher_asm = {
     .name = "asm",
     .summary = "assembly; saves what the calling convention keeps",
     .bind_form = 2,
+    .saved_sp = offsetof(struct asm_ctx, rsp),
     .ctx_bytes = sizeof(struct asm_ctx),
     .probe = asm_probe,
     .start = sy_bind_asm_start,

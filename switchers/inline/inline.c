@@ -7,6 +7,7 @@
  */
 #include "../shadow_stack.h"
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <switchyard/bind/inline_x86_64.h>
@@ -16,6 +17,7 @@
 struct inline_ctx {
     uint64_t rbp, rip, rsp;
 };
+_Static_assert(offsetof(struct inline_ctx, rsp) == 16, "context map");
 _Static_assert(sizeof(struct inline_ctx) <= SY_CACHE_LINE,
                "a context lies in its slot");
 
@@ -73,6 +75,7 @@ const struct sy_switcher_ops sy_switcher_inline = {
     .name = "inline",
     .summary = "compiled into programs bound to it; here behind a table",
     .bind_form = 1,
+    .saved_sp = offsetof(struct inline_ctx, rsp),
     .ctx_bytes = sizeof(struct inline_ctx),
     .probe = inline_probe,
     .start = inline_start,

@@ -12,6 +12,7 @@ SY_BODY(start_refuses_bad_specs, NEITHER)
 
 /* pause_resume.c */
 SY_BODY(pause_1000_times, BOTH)
+SY_BODY(prefetch_is_only_a_hint, SWITCHER)
 SY_BODY(result_untouched_while_paused, SWITCHER)
 SY_BODY(pause_outside_a_job, SWITCHER)
 SY_BODY(resume_refuses_null, NEITHER)

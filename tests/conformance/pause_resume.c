@@ -126,3 +126,21 @@ CONFORMANCE(interleaved_jobs_keep_their_locals)
         CHECK_EQ(result, i * 1600 + 120);
     }
 }
+
+/* A hint changes nothing, before the job has paused as well as after it. */
+CONFORMANCE(prefetch_is_only_a_hint)
+{
+    struct sy_job *jobs[3];
+    int steps[3] = {0}, result, i;
+
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    for (i = 0; i < 3; i++)
+        jobs[i] =
+            sy_conformance_paused(t->rt, sy_conformance_pause_once, &steps[i]);
+    for (i = 0; i < 3; i++) {
+        sy_job_prefetch(jobs[2]);
+        sy_job_prefetch(jobs[i]);
+        CHECK_EQ(sy_job_resume(&jobs[i], &result), SY_JOB_FINISHED);
+        CHECK_EQ(steps[i], 2);
+    }
+}

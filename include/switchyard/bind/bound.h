@@ -68,6 +68,9 @@ static inline int sy_bound_runtime_open(struct sy_runtime **out,
 
 #if !SY_ASAN && !SY_TSAN
 
+/* saved_sp of the switcher, whose contexts lie in the slots. */
+#define SY_BIND_SAVED_SP (SY_BIND_FORM == SY_BIND_FORM_inline ? 16 : 24)
+
 #if SY_BIND_FORM == SY_BIND_FORM_asm
 SY_API int sy_bind_asm_swap(void *from, void *to, int value);
 SY_API int sy_bind_asm_start(void *from, void *to, void *stack_top,
@@ -254,9 +257,21 @@ SY_ALWAYS_INLINE static inline int sy_bound_job_pause(void)
     return sy_bound_swap(job, to, SY_JOB_PAUSED);
 }
 
-#define sy_job_start  sy_bound_job_start
-#define sy_job_resume sy_bound_job_resume
-#define sy_job_pause  sy_bound_job_pause
+SY_ALWAYS_INLINE static inline void
+sy_bound_job_prefetch(const struct sy_job *job)
+{
+    const char *sp;
+
+    SY_PREFETCH((const char *)job + SY_CACHE_LINE);
+    memcpy(&sp, job->ctx_inline + SY_BIND_SAVED_SP, sizeof(sp));
+    for (int line = 0; line < SY_BIND_PREFETCH_LINES; line++)
+        SY_PREFETCH(sp + line * SY_CACHE_LINE);
+}
+
+#define sy_job_start    sy_bound_job_start
+#define sy_job_resume   sy_bound_job_resume
+#define sy_job_pause    sy_bound_job_pause
+#define sy_job_prefetch sy_bound_job_prefetch
 
 #endif
 

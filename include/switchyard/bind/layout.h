@@ -91,6 +91,10 @@ struct sy_job {
 /* A bit of sy_bind_runtime.start_form; a form is less. */
 #define SY_BIND_STARTS 0x100
 
+/* How many lines of a stack, from the stack pointer on, a resumed job reads
+   soon: its pause and a few callers. */
+#define SY_BIND_PREFETCH_LINES 3
+
 /* Those states of a slot that the short paths write. */
 #define SY_BIND_SLOT_FREE 1
 #define SY_BIND_SLOT_LIVE 2
@@ -113,6 +117,7 @@ struct sy_bind_runtime {
     uint16_t first_gate; /* of every job */
     uint16_t start_form; /* its jobs' form with SY_BIND_STARTS; 0: a start is
                             more than a switch to fn */
+    uint32_t saved_sp;   /* of the switcher */
 };
 
 SY_END_DECLS
