@@ -87,15 +87,20 @@ static inline void keep_errno(const struct sy_thread *self, struct sy_job *from)
         from->saved_errno = *self->errno_addr;
 }
 
+/* volatile: loaded when it is wanted, and not ahead of the comparison. */
+static inline void set_errno(const struct sy_thread *self,
+                             const struct sy_job *to)
+{
+    if (SY_UNLIKELY(to->saved_errno != *self->errno_addr))
+        *self->errno_addr = *(const volatile int *)&to->saved_errno;
+}
+
 /* Leave errno as the side that continues knew it. */
 static inline void change_errno(const struct sy_thread *self,
                                 struct sy_job *from, const struct sy_job *to)
 {
-    int now = *self->errno_addr;
-
     keep_errno(self, from);
-    if (SY_UNLIKELY(to->saved_errno != now))
-        *self->errno_addr = to->saved_errno;
+    set_errno(self, to);
 }
 
 /* Continue a job of rt that is paused; value is what its pause returns. */
@@ -271,8 +276,7 @@ SY_NO_TSAN static inline void *finish(struct sy_thread *self,
 
     *to->out_job = NULL;
     *to->out_result = result;
-    if (SY_UNLIKELY(to->saved_errno != *self->errno_addr))
-        *self->errno_addr = to->saved_errno;
+    set_errno(self, to);
     self->current = to;
 #if SY_FIBERS
     sy__fiber_leave(job, to, true);

@@ -94,11 +94,12 @@ static inline void sy_bound_keep_errno(const struct sy_thread *self,
         from->saved_errno = *self->errno_addr;
 }
 
+/* volatile: loaded when it is wanted, and not ahead of the comparison. */
 static inline void sy_bound_set_errno(const struct sy_thread *self,
                                       const struct sy_job *to)
 {
     if (SY_UNLIKELY(to->saved_errno != *self->errno_addr))
-        *self->errno_addr = to->saved_errno;
+        *self->errno_addr = *(const volatile int *)&to->saved_errno;
 }
 
 /* gate and form, or form and in_gate, lie side by side and are compared as one:
@@ -106,8 +107,11 @@ static inline void sy_bound_set_errno(const struct sy_thread *self,
 static inline int sy_bound_are(const uint16_t *first, uint16_t a, uint16_t b)
 {
     const uint16_t wanted[2] = {a, b};
+    uint32_t both, wanted_both;
 
-    return memcmp(first, wanted, sizeof(wanted)) == 0;
+    memcpy(&both, first, sizeof(both));
+    memcpy(&wanted_both, wanted, sizeof(wanted_both));
+    return both == wanted_both;
 }
 
 static inline int sy_bound_can_pause(const struct sy_job *job)
@@ -125,14 +129,24 @@ static inline int sy_bound_can_resume(const struct sy_job *job)
 static inline int sy_bound_ends_quickly(const struct sy_job *job)
 {
     const uint16_t wanted[4] = {0, SY_BIND_FORM, 0, 0};
+    uint64_t all, wanted_all;
 
-    return memcmp(&job->gate, wanted, sizeof(wanted)) == 0;
+    memcpy(&all, &job->gate, sizeof(all));
+    memcpy(&wanted_all, wanted, sizeof(wanted_all));
+    return all == wanted_all;
 }
 
+/* The load is an acquire, as every load of this CPU; compilers make two more
+   instructions of an atomic one. */
 static inline int sy_bound_is_woken(const struct sy_job *job)
 {
-    return (__atomic_load_n((const uint64_t *)&job->word, __ATOMIC_ACQUIRE) &
-            SY_BIND_PERMIT) != 0;
+    int woken;
+
+    __asm__ volatile("testb %2, %1"
+                     : "=@ccnz"(woken)
+                     : "m"(job->word), "i"(SY_BIND_PERMIT)
+                     : "memory");
+    return woken;
 }
 
 #if SY_BIND_FORM == SY_BIND_FORM_inline
@@ -228,7 +242,7 @@ SY_ALWAYS_INLINE static inline int sy_bound_job_resume(struct sy_job **out_job,
     if (SY_UNLIKELY(out_job == NULL || *out_job == NULL))
         return sy_job_resume(out_job, result);
     job = *out_job;
-    if (SY_UNLIKELY(job->paused == 0 || job->rt != rt ||
+    if (SY_UNLIKELY(job->paused != 1 || job->rt != rt ||
                     !sy_bound_can_resume(job) || sy_bound_is_woken(job)))
         return sy_job_resume(out_job, result);
     job->paused = 0;

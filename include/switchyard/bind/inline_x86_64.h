@@ -12,7 +12,8 @@
  * touched. The jumps are notrack: their targets carry no endbr.
  *
  * The target's words are read before ours are written: the other order makes
- * the loads wait for the stores.
+ * the loads wait for the stores. Its rip can come last, for nothing waits for
+ * where a predicted jump goes.
  */
 #ifndef SWITCHYARD_BIND_INLINE_X86_64_H
 #define SWITCHYARD_BIND_INLINE_X86_64_H
@@ -66,8 +67,7 @@ SY_API void sy_bind_inline_end(void);
 SY_ALWAYS_INLINE static inline int sy_bind_inline_swap(void *from, void *to,
                                                        int value)
 {
-    SY_ASM_INLINE("movq 8(%%rsi), %%rcx\n\t"
-                  "movq 16(%%rsi), %%rdx\n\t"
+    SY_ASM_INLINE("movq 16(%%rsi), %%rdx\n\t"
                   "movq 0(%%rsi), %%r8\n\t"
                   "leaq 1f(%%rip), %%r9\n\t"
                   "movq %%rbp, 0(%%rdi)\n\t"
@@ -75,7 +75,7 @@ SY_ALWAYS_INLINE static inline int sy_bind_inline_swap(void *from, void *to,
                   "movq %%rsp, 16(%%rdi)\n\t"
                   "movq %%rdx, %%rsp\n\t"
                   "movq %%r8, %%rbp\n\t"
-                  "notrack jmpq *%%rcx\n"
+                  "notrack jmpq *8(%%rsi)\n"
                   "1:"
                   : "+a"(value), "+D"(from), "+S"(to)
                   :
