@@ -449,28 +449,47 @@ SY_NOINLINE static int start_carefully(struct sy_runtime *rt,
     return err;
 }
 
+static inline void copy_16(unsigned char *to, const unsigned char *from)
+{
+    memcpy(to, from, 16);
+}
+
 /*
- * memcpy() for up to SY_JOB_ARG_INLINE_BYTES. A call would make every start
- * save registers.
+ * memcpy() for 1 to SY_JOB_ARG_INLINE_BYTES, which is 128, inline: a call would
+ * make every start save registers. From both ends towards the middle, where the
+ * two may overlap.
  */
 static inline void copy_arg(unsigned char *to, const unsigned char *from,
                             size_t bytes)
 {
-    size_t at = 0;
+    const unsigned char *from_end = from + bytes;
+    unsigned char *to_end = to + bytes;
 
-    for (; at + 16 <= bytes; at += 16)
-        memcpy(to + at, from + at, 16);
-    if (at == bytes)
-        return;
-    if (bytes >= 16) { /* the last 16, overlapping what is there already */
-        memcpy(to + bytes - 16, from + bytes - 16, 16);
+    if (bytes < 16) {
+        if (bytes >= 8) {
+            memcpy(to, from, 8);
+            memcpy(to_end - 8, from_end - 8, 8);
+        } else {
+            for (size_t at = 0; at < bytes; at++)
+                to[at] = from[at];
+        }
         return;
     }
-    for (; at + 8 <= bytes; at += 8)
-        memcpy(to + at, from + at, 8);
-    for (; at < bytes; at++)
-        to[at] = from[at];
+    if (bytes > 64) {
+        copy_16(to + 32, from + 32);
+        copy_16(to + 48, from + 48);
+        copy_16(to_end - 64, from_end - 64);
+        copy_16(to_end - 48, from_end - 48);
+    }
+    if (bytes > 32) {
+        copy_16(to + 16, from + 16);
+        copy_16(to_end - 32, from_end - 32);
+    }
+    copy_16(to, from);
+    copy_16(to_end - 16, from_end - 16);
 }
+
+_Static_assert(SY_JOB_ARG_INLINE_BYTES == 128, "what copy_arg() copies");
 
 /* With arguments to copy; apart, so that a start without needs no frame. */
 SY_NOINLINE static int start_with_copy(struct sy_runtime *rt,
