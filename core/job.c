@@ -111,7 +111,7 @@ static inline int enter(struct sy_runtime *rt, struct sy_thread *self,
     job->paused = false;
     job->resumer = from;
     from->out_job = out_job;
-    from->out_result = out_result != NULL ? out_result : &job->result;
+    from->out_result = out_result;
     change_errno(self, from, job);
     self->current = job;
     rt->hot.resumes++;
@@ -275,7 +275,7 @@ SY_NO_TSAN static inline void *finish(struct sy_thread *self,
     struct sy_job *to = job->resumer;
 
     *to->out_job = NULL;
-    *to->out_result = result;
+    *(to->out_result != NULL ? to->out_result : &job->result) = result;
     set_errno(self, to);
     self->current = to;
 #if SY_FIBERS
@@ -398,7 +398,7 @@ static inline int enter_new(struct sy_runtime *rt, struct sy_thread *self,
     rt->hot.started++;
     *out_job = job;
     from->out_job = out_job;
-    from->out_result = out_result != NULL ? out_result : &job->result;
+    from->out_result = out_result;
     job->user = spec->user;
     job->done = spec->done;
     job->state = SLOT_LIVE;

@@ -221,7 +221,7 @@ sy_bound_job_start(struct sy_runtime *runtime, const struct sy_job_spec *spec,
     rt->started++;
     *out_job = job;
     from->out_job = out_job;
-    from->out_result = result != NULL ? result : &job->result;
+    from->out_result = result;
     job->user = spec->user;
     job->done = spec->done;
     job->state = SY_BIND_SLOT_LIVE;
@@ -248,7 +248,7 @@ SY_ALWAYS_INLINE static inline int sy_bound_job_resume(struct sy_job **out_job,
     job->paused = 0;
     job->resumer = from;
     from->out_job = out_job;
-    from->out_result = result != NULL ? result : &job->result;
+    from->out_result = result;
     sy_bound_keep_errno(self, from);
     sy_bound_set_errno(self, job);
     self->current = job;

@@ -18,7 +18,7 @@
 
 SY_BEGIN_DECLS
 
-#define SY_BIND_LAYOUT 3
+#define SY_BIND_LAYOUT 4
 
 /* In C++ the word is read with the compiler's own atomics. */
 #ifdef __cplusplus
@@ -63,7 +63,7 @@ struct sy_job {
     void *engine_state;
     struct sy_engine_slot eslot;
     struct sy_job **out_job;
-    int *out_result;
+    int *out_result; /* NULL: leave it in the job */
 
     /* Line 3: once per job. */
     void *user;
