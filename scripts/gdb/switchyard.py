@@ -71,7 +71,8 @@ def registers_inline(job, _thread):
     # The map in bind/inline_x86_64.h; what else is live lies on the stack.
     words = job["ctx"].cast(gdb.lookup_type("unsigned long").pointer())
     found = dict.fromkeys(KEPT, 0)
-    found.update(rbp=int(words[0]), rip=int(words[1]), rsp=int(words[2]))
+    found.update(rbp=int(words[0]), rip=int(words[1]), rsp=int(words[2]),
+                 rbx=int(words[3]))  # of use if clang has stored it
     return found
 
 

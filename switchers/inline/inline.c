@@ -15,9 +15,10 @@
 
 /* Mirrors the map in bind/inline_x86_64.h. */
 struct inline_ctx {
-    uint64_t rbp, rip, rsp;
+    uint64_t rbp, rip, rsp, rbx;
 };
 _Static_assert(offsetof(struct inline_ctx, rsp) == 16, "context map");
+_Static_assert(offsetof(struct inline_ctx, rbx) == 24, "context map");
 _Static_assert(sizeof(struct inline_ctx) <= SY_CACHE_LINE,
                "a context lies in its slot");
 

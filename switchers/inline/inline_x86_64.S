@@ -21,6 +21,7 @@ SY_ASM_FUNC(sy_bind_inline_end)
     movq    8(%rax), %rcx
     movq    16(%rax), %rsp
     movq    0(%rax), %rbp
+    movq    %rax, %rsi
     xorl    %eax, %eax
     notrack jmpq *%rcx
     .cfi_endproc

@@ -21,6 +21,7 @@ SY_BODY(interleaved_jobs_keep_their_locals, SWITCHER)
 
 /* pause_under_frames.c */
 SY_BODY(pause_under_100_frames, SWITCHER)
+SY_BODY(frames_of_unknown_size_are_kept, SWITCHER)
 
 /* arguments.c */
 SY_BODY(arguments_are_copied, SWITCHER)

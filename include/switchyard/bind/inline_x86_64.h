@@ -2,14 +2,19 @@
 /*
  * The switch that is compiled into its caller, for x86-64 under the System V
  * ABI. Every register is clobbered, so the compiler keeps what is live on the
- * stack and nothing else; a context is three words:
+ * stack and nothing else; a context is four words:
  *
- *   +0 rbp  +8 rip  +16 rsp
+ *   +0 rbp  +8 rip  +16 rsp  +24 rbx
  *
  * rbp stands in no clobber list, because it may be the frame pointer; the
- * context keeps it. No instruction here pushes on the stack that is left:
- * compilers keep live data below rsp. MXCSR and the x87 control word are not
- * touched. The jumps are notrack: their targets carry no endbr.
+ * context keeps it. Under clang that goes for rbx too, which is a second frame
+ * pointer where locals of a size known only at run time lie beside such with an
+ * alignment of their own: clang does not save it around assembly that changes
+ * it. Whoever jumps to a context has its address in rsi, so that it can be
+ * loaded there, and gcc has nothing to do for it. No instruction here pushes on
+ * the stack that is left: compilers keep live data below rsp. MXCSR and the x87
+ * control word are not touched. The jumps are notrack: their targets carry no
+ * endbr.
  *
  * The target's words are read before ours are written: the other order makes
  * the loads wait for the stores. Its rip can come last, for nothing waits for
@@ -30,12 +35,33 @@
 #define SY_BIND_CLOBBERS_AVX512                                                \
     , "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",  \
         "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30",         \
-        "xmm31", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
+        "xmm31", "k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"
 #else
 #define SY_BIND_CLOBBERS_AVX512
 #endif
 
-/* All but what carries operands, and rbp. */
+/* What is between clang and rbx: it is stored and loaded again; a start, which
+   wants the job's context in it, is handed that in rsi. */
+#if defined(__clang__)
+#define SY_BIND_STORES_RBX   "movq %%rbx, 24(%%rdi)\n\t"
+#define SY_BIND_LOADS_RBX    "\n\tmovq 24(%%rsi), %%rbx"
+#define SY_BIND_CLOBBERS_RBX /* kept */
+#define SY_BIND_TO           "+S"
+#define SY_BIND_TO_ENTERS    "movq %%rbx, 24(%%r12)\n\tmovq %%rsi, %%rbx\n\t"
+#define SY_BIND_TO_RETURNS                                                     \
+    "movq %%rbx, %%rsi\n\tmovq 24(%%r12), %%rbx\n\tjmp 2f\n"
+#define SY_BIND_CLOBBERS_RSI /* an operand */
+#else
+#define SY_BIND_STORES_RBX
+#define SY_BIND_LOADS_RBX
+#define SY_BIND_CLOBBERS_RBX "rbx",
+#define SY_BIND_TO           "+b"
+#define SY_BIND_TO_ENTERS
+#define SY_BIND_TO_RETURNS
+#define SY_BIND_CLOBBERS_RSI "rsi",
+#endif
+
+/* All but what carries operands, rbp and rbx. */
 #define SY_BIND_CLOBBERS                                                       \
     "r10", "r11", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6",      \
         "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",   \
@@ -72,15 +98,15 @@ SY_ALWAYS_INLINE static inline int sy_bind_inline_swap(void *from, void *to,
                   "leaq 1f(%%rip), %%r9\n\t"
                   "movq %%rbp, 0(%%rdi)\n\t"
                   "movq %%r9, 8(%%rdi)\n\t"
-                  "movq %%rsp, 16(%%rdi)\n\t"
+                  "movq %%rsp, 16(%%rdi)\n\t" SY_BIND_STORES_RBX
                   "movq %%rdx, %%rsp\n\t"
                   "movq %%r8, %%rbp\n\t"
                   "notrack jmpq *8(%%rsi)\n"
-                  "1:"
+                  "1:" SY_BIND_LOADS_RBX
                   : "+a"(value), "+D"(from), "+S"(to)
                   :
-                  : "rbx", "rcx", "rdx", "r8", "r9", "r12", "r13", "r14", "r15",
-                    SY_BIND_CLOBBERS);
+                  : SY_BIND_CLOBBERS_RBX "rcx", "rdx", "r8", "r9", "r12", "r13",
+                    "r14", "r15", SY_BIND_CLOBBERS);
     return value;
 }
 
@@ -120,25 +146,24 @@ sy_bind_inline_start(struct sy_bind_kept *kept, void *stack_top,
     register void *r15 __asm__("r15") = kept->r15;
     int value;
 
-    SY_ASM_INLINE("leaq 1f(%%rip), %%r9\n\t"
-                  "movq %%rbp, 0(%%r12)\n\t"
-                  "movq %%r9, 8(%%r12)\n\t"
-                  "movq %%rsp, 16(%%r12)\n\t"
-                  "movq $0, 8(%%rbx)\n\t"
-                  "movq %%rdx, %%rsp\n\t"
-                  "leaq 64(%%rbx), %%rbp\n\t" SY_BIND_ROOT_BEGINS
-                  "callq *%%rcx\n\t"
-                  "cmpq $0, 8(%%rbx)\n\t"
-                  "jne sy_bind_inline_end@PLT\n\t"
-                  "movl %%eax, %%edx\n\t"
-                  "movq 16(%%r12), %%rsp\n\t"
-                  "movq 0(%%r12), %%rbp\n\t" SY_BIND_ROOT_ENDS
-                  "movl $2, %%eax\n" /* SY_BIND_RETURNED */
-                  "1:"
-                  : "=a"(value), "+d"(stack_top), "+b"(kept->to), "+c"(fn),
-                    "+D"(arg), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
-                  :
-                  : "rsi", "r8", "r9", SY_BIND_CLOBBERS);
+    SY_ASM_INLINE(
+        "leaq 1f(%%rip), %%r9\n\t"
+        "movq %%rbp, 0(%%r12)\n\t"
+        "movq %%r9, 8(%%r12)\n\t"
+        "movq %%rsp, 16(%%r12)\n\t" SY_BIND_TO_ENTERS "movq $0, 8(%%rbx)\n\t"
+        "movq %%rdx, %%rsp\n\t"
+        "leaq 64(%%rbx), %%rbp\n\t" SY_BIND_ROOT_BEGINS "callq *%%rcx\n\t"
+        "cmpq $0, 8(%%rbx)\n\t"
+        "jne sy_bind_inline_end@PLT\n\t"
+        "movl %%eax, %%edx\n\t"
+        "movq 16(%%r12), %%rsp\n\t"
+        "movq 0(%%r12), %%rbp\n\t" SY_BIND_ROOT_ENDS
+        "movl $2, %%eax\n\t" /* SY_BIND_RETURNED */
+        SY_BIND_TO_RETURNS "1:" SY_BIND_LOADS_RBX "\n2:"
+        : "=a"(value), "+d"(stack_top), SY_BIND_TO(kept->to), "+c"(fn),
+          "+D"(arg), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+        :
+        : SY_BIND_CLOBBERS_RSI "r8", "r9", SY_BIND_CLOBBERS);
     kept->from = r12;
     kept->r13 = r13;
     kept->r14 = r14;

@@ -18,7 +18,7 @@
 
 SY_BEGIN_DECLS
 
-#define SY_BIND_LAYOUT 4
+#define SY_BIND_LAYOUT 5
 
 /* In C++ the word is read with the compiler's own atomics. */
 #ifdef __cplusplus
