@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <switchyard/bind/inline_x86_64.h>
+#include <switchyard/bind/layout.h>
 #include <switchyard/switcher.h>
 
 /* Mirrors the map in bind/inline_x86_64.h. */
@@ -21,6 +22,9 @@ _Static_assert(offsetof(struct inline_ctx, rsp) == 16, "context map");
 _Static_assert(offsetof(struct inline_ctx, rbx) == 24, "context map");
 _Static_assert(sizeof(struct inline_ctx) <= SY_CACHE_LINE,
                "a context lies in its slot");
+_Static_assert(offsetof(struct sy_job, gate) == 116, "SY_BIND_GATES_AT");
+_Static_assert(offsetof(struct sy_job, form) == 118, "SY_BIND_GATES_QUIET");
+_Static_assert(offsetof(struct sy_job, end_gate) == 122, "one word");
 
 static int inline_probe(char *why, size_t why_bytes)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The end of a job that has paused: bind/inline_x86_64.h has the contexts, and
- * the root that comes here by a jump, with
+ * The end of a job that has paused or leaves something behind:
+ * bind/inline_x86_64.h has the contexts, and the root that comes here by a
+ * jump, with
  *
  *   rbx = the job's context, rbp = the link behind it, eax = what fn returned,
  *   rsp = the end of the job's stack

@@ -65,6 +65,7 @@ SY_BODY(abandoned_slot_is_reused, BOTH)
 /* deferred.c */
 SY_BODY(deferred_run_newest_first, SWITCHER)
 SY_BODY(deferred_run_at_abandon, SWITCHER)
+SY_BODY(deferred_run_on_the_stack_of_their_job, SWITCHER)
 SY_BODY(defer_refuses, NEITHER)
 
 /* pinned_jobs.c */

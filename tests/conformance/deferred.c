@@ -93,3 +93,46 @@ CONFORMANCE(defer_refuses)
     CHECK_EQ(sy_job_defer(note, NULL), -EPERM);
     CHECK_EQ(sy_job_start(t->rt, &spec, &job, NULL), SY_JOB_FINISHED);
 }
+
+static volatile char *in_fn, *in_deferred;
+
+static void note_stack(void *arg)
+{
+    volatile char here = 0;
+
+    (void)arg;
+    in_deferred = &here;
+    CHECK_EQ(here, 0);
+}
+
+static int note_stack_and_defer(void *arg)
+{
+    volatile char here = 0;
+
+    if (*(const int *)arg != 0)
+        CHECK_EQ(sy_job_pause(), 0);
+    in_fn = &here;
+    CHECK_EQ(sy_job_defer(note_stack, NULL), 0);
+    return here;
+}
+
+CONFORMANCE(deferred_run_on_the_stack_of_their_job)
+{
+    int pauses;
+    struct sy_job_spec spec = {.fn = note_stack_and_defer,
+                               .arg = &pauses,
+                               .arg_bytes = sizeof(pauses)};
+    struct sy_job *job;
+    ptrdiff_t apart;
+
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    for (int i = 0; i < 4; i++) { /* the first start of a slot is special */
+        pauses = i % 2;
+        CHECK_EQ(sy_job_start(t->rt, &spec, &job, NULL), pauses);
+        if (pauses != 0)
+            CHECK_EQ(sy_job_resume(&job, NULL), SY_JOB_FINISHED);
+        apart = (ptrdiff_t)((intptr_t)in_fn - (intptr_t)in_deferred);
+        CHECK_GE(apart, -4096);
+        CHECK_GE(4096, apart);
+    }
+}

@@ -124,18 +124,6 @@ static inline int sy_bound_can_resume(const struct sy_job *job)
     return sy_bound_are(&job->form, SY_BIND_FORM, 0);
 }
 
-/* Does the end of a job need nothing but a switch, and leave a slot as the next
-   job needs it? gate, form, in_gate and end_gate are compared as one. */
-static inline int sy_bound_ends_quickly(const struct sy_job *job)
-{
-    const uint16_t wanted[4] = {0, SY_BIND_FORM, 0, 0};
-    uint64_t all, wanted_all;
-
-    memcpy(&all, &job->gate, sizeof(all));
-    memcpy(&wanted_all, wanted, sizeof(wanted_all));
-    return all == wanted_all;
-}
-
 /* The load is an acquire, as every load of this CPU; compilers make two more
    instructions of an atomic one. */
 static inline int sy_bound_is_woken(const struct sy_job *job)
@@ -150,7 +138,8 @@ static inline int sy_bound_is_woken(const struct sy_job *job)
 }
 
 #if SY_BIND_FORM == SY_BIND_FORM_inline
-/* Enter a new job. If it never pauses, it ends here. */
+/* Enter a new job. If it never pauses and leaves nothing behind, it ends
+   here. */
 SY_ALWAYS_INLINE static inline int
 sy_bound_first_entry(struct sy_thread *self, struct sy_bind_runtime *rt,
                      struct sy_job *from, struct sy_job *job, sy_job_fn fn,
@@ -167,10 +156,6 @@ sy_bound_first_entry(struct sy_thread *self, struct sy_bind_runtime *rt,
     self = (struct sy_thread *)kept.r13;
     rt = (struct sy_bind_runtime *)kept.r14;
     out_job = (struct sy_job **)kept.r15;
-    if (SY_UNLIKELY(!sy_bound_ends_quickly(job))) {
-        (void)sy_switcher_finished(result);
-        return SY_JOB_FINISHED;
-    }
     job->state = SY_BIND_SLOT_FREE;
     job->link = rt->free;
     rt->free = job;

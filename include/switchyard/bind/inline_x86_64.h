@@ -85,8 +85,9 @@
 #define SY_BIND_ROOT_ENDS
 #endif
 
-/* What a job of this form does when its function has returned, if it paused
-   before. Not for callers: it is jumped to from the job's root. */
+/* What a job of this form does when its function has returned, unless that
+   needs no more than to go back to where it was started. Not for callers: it is
+   jumped to from the job's root. */
 SY_API void sy_bind_inline_end(void);
 
 /* As the hook swap in switcher.h. */
@@ -125,14 +126,23 @@ struct sy_bind_kept {
 };
 
 /*
+ * gate, form, in_gate and end_gate of a job as one word: where it stands, from
+ * its context on, and what it is while the end of the job needs nothing but a
+ * switch and leaves a slot as the next job needs it.
+ */
+#define SY_BIND_GATES_AT    "116"
+#define SY_BIND_GATES_QUIET "0x10000"
+
+/*
  * Save this flow of control in kept->from, and call fn(arg) below stack_top,
- * as the context kept->to.
+ * as the context kept->to, which is that of a job if fn returns.
  *
- * Returns SY_BIND_RETURNED when fn has returned and the job was never left
- * before: then *result is what fn returned, *kept is as it was, the job's stack
- * is left, and nobody has called sy_switcher_finished(). Else *kept and
- * *result are lost, and it returns as the hook start in switcher.h: a job that
- * was left once goes on in sy_bind_inline_end() when fn returns.
+ * Returns SY_BIND_RETURNED when fn has returned, the job was never left before,
+ * and its gates are quiet: then *result is what fn returned, *kept is as it
+ * was, the job's stack is left, and nobody has called sy_switcher_finished().
+ * Else *kept and *result are lost, and it returns as the hook start in
+ * switcher.h: when fn returns, the job goes on in sy_bind_inline_end(), for
+ * what it deferred is promised to run on its own stack.
  *
  * to's rip is zero until the job is left for the first time.
  */
@@ -154,6 +164,8 @@ sy_bind_inline_start(struct sy_bind_kept *kept, void *stack_top,
         "movq %%rdx, %%rsp\n\t"
         "leaq 64(%%rbx), %%rbp\n\t" SY_BIND_ROOT_BEGINS "callq *%%rcx\n\t"
         "cmpq $0, 8(%%rbx)\n\t"
+        "jne sy_bind_inline_end@PLT\n\t"
+        "cmpq $" SY_BIND_GATES_QUIET ", " SY_BIND_GATES_AT "(%%rbx)\n\t"
         "jne sy_bind_inline_end@PLT\n\t"
         "movl %%eax, %%edx\n\t"
         "movq 16(%%r12), %%rsp\n\t"
