@@ -234,14 +234,11 @@ static void run_defers(struct sy_job *job)
     }
 }
 
-/* All that a job leaves behind but its slot. */
+/* All that a job leaves behind but its slot. It pauses no more. */
 static void let_go(struct sy_job *job)
 {
-    uint16_t gate = job->gate;
-
     job->gate |= GATE_NO_PAUSE;
     run_defers(job);
-    job->gate = gate;
     if (job->wait != NULL) {
         sy__wait_detach(job->wait);
         job->wait = NULL;
@@ -630,6 +627,8 @@ void sy__job_run_ready(struct sy_job *job)
     if (done == NULL)
         return;
     done(job->user, job, job->result);
+    if (job->rt == NULL)
+        return; /* done used the runtime in the child of a fork: a new start */
     job->rt->kept--;
     sy__slot_release(job);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conformance.h"
+#include <stdbool.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -175,4 +176,62 @@ CONFORMANCE(fork_in_a_job_that_ends_in_the_child)
     }
     CHECK_EQ(waitpid(forker.child, &status, 0), forker.child);
     CHECK_EQ(status, 0);
+}
+
+struct done_fork {
+    struct sy_runtime *rt;
+    bool in_fn; /* else in done */
+    pid_t child;
+};
+
+static int pause_and_fork(void *arg)
+{
+    struct done_fork *f = *(struct done_fork **)arg;
+
+    CHECK_EQ(sy_job_pause(), 0);
+    if (f->in_fn)
+        f->child = fork();
+    return 3;
+}
+
+static void fork_and_use_runtime(void *user, struct sy_job *job, int result)
+{
+    struct done_fork *f = user;
+
+    (void)job;
+    CHECK_EQ(result, 3);
+    if (!f->in_fn)
+        f->child = fork();
+    CHECK(f->child != -1);
+    use_runtime(f->rt);
+}
+
+CONFORMANCE(done_in_the_child_starts_jobs)
+{
+    struct done_fork f = {.rt = t->rt, .child = -1}, *arg = &f;
+    struct sy_job_spec spec = {.fn = pause_and_fork,
+                               .arg = &arg,
+                               .arg_bytes = sizeof(arg),
+                               .done = fork_and_use_runtime,
+                               .user = &f};
+    struct sy_job *job;
+    int status = -1;
+
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    NEEDS(t, SY_SW_SAME_THREAD);
+    NEEDS_FORK(t);
+    for (int i = 0; i < 2; i++) {
+        f.in_fn = i == 0;
+        CHECK_EQ(sy_job_start(t->rt, &spec, &job, NULL), SY_JOB_PAUSED);
+        CHECK_EQ(sy_wake(sy_job_waker(job)), 0);
+        CHECK_GE(sy_runtime_run(t->rt, SY_FOREVER), 1);
+        use_runtime(t->rt);
+        CHECK_EQ(sy_conformance_stats(t->rt).jobs_outstanding, 0);
+        if (f.child == 0) {
+            CHECK_EQ(sy_runtime_close(t->rt), 0);
+            _exit(0);
+        }
+        CHECK_EQ(waitpid(f.child, &status, 0), f.child);
+        CHECK_EQ(status, 0);
+    }
 }
