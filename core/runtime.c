@@ -238,6 +238,8 @@ void sy__slot_release(struct sy_job *job)
     struct sy_runtime *rt = job->rt;
 
     rt->hot.ended++;
+    if ((job->end_gate & END_WAKER) != 0)
+        sy__end_generation(job); /* a waker made after the job had ended */
     if (sy__pins(job) != 0) {
         job->state = SLOT_QUARANTINED;
         job->link = rt->quarantine;

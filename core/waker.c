@@ -64,4 +64,5 @@ void sy__end_generation(struct sy_job *slot)
         (((old >> WORD_SHIFT) + 1) << WORD_SHIFT) | (old & WORD_QUEUED),
         memory_order_acq_rel, memory_order_relaxed))
         ;
+    slot->end_gate &= (uint16_t)~END_WAKER; /* nobody knows the new one */
 }

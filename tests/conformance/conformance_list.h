@@ -77,6 +77,7 @@ SY_BODY(runtime_is_pinned_outside_a_job, ENGINE)
 /* done_callback.c */
 SY_BODY(done_runs_after_the_stack_was_left, BOTH)
 SY_BODY(done_may_start_jobs, BOTH)
+SY_BODY(waker_made_in_done_ends_with_it, SWITCHER)
 SY_BODY(result_is_collected_without_done, BOTH)
 
 /* pool_limits.c */

@@ -99,3 +99,30 @@ CONFORMANCE(result_is_collected_without_done)
     CHECK_EQ(sy_wake(waker), -ESRCH);
     CHECK_EQ(sy_conformance_stats(t->rt).jobs_outstanding, 0);
 }
+
+static void make_waker(void *user, struct sy_job *job, int result)
+{
+    struct sy_waker *waker = user;
+
+    (void)result;
+    *waker = sy_job_waker(job);
+}
+
+CONFORMANCE(waker_made_in_done_ends_with_it)
+{
+    struct sy_waker waker = {0};
+    struct sy_job_spec spec = {
+        .fn = pause_then_five, .done = make_waker, .user = &waker};
+    struct sy_job *job;
+
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    CHECK_EQ(sy_job_start(t->rt, &spec, &job, NULL), SY_JOB_PAUSED);
+    CHECK_EQ(sy_wake(sy_job_waker(job)), 0);
+    CHECK_EQ(sy_runtime_run(t->rt, SY_FOREVER), 1);
+    CHECK(waker.slot != NULL);
+    job = sy_conformance_paused(t->rt, pause_then_five, NULL);
+    CHECK(job == waker.slot); /* its next job, and none of the waker's */
+    CHECK_EQ(sy_wake(waker), -ESRCH);
+    CHECK_EQ(sy_runtime_run(t->rt, 0), 0);
+    CHECK_EQ(sy_job_resume(&job, NULL), SY_JOB_FINISHED);
+}
