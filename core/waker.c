@@ -30,7 +30,7 @@ int sy_wake(struct sy_waker waker)
     do {
         if (old >> WORD_SHIFT != waker.generation)
             return -ESRCH;
-        /* acq_rel pairs with sy__collect() and with clear_permit() in job.c */
+        /* acq_rel pairs with note_collected() and sy__clear_permit() */
     } while (!atomic_compare_exchange_weak_explicit(
         &slot->word, &old, old | WORD_PERMIT | WORD_QUEUED,
         memory_order_acq_rel, memory_order_relaxed));
