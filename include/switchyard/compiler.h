@@ -22,6 +22,15 @@
 #define SY_MUST_CHECK    __attribute__((warn_unused_result))
 #define SY_NOINLINE      __attribute__((noinline))
 #define SY_ALWAYS_INLINE __attribute__((always_inline))
+/* Are some of the low 8 bits of a word set? An acquire load, as every load of
+   this CPU; of an atomic one compilers make two more instructions. */
+#if defined(__x86_64__)
+#define SY_TEST_ACQUIRE(result, word, bits)                                    \
+    __asm__ volatile("testb %2, %1"                                            \
+                     : "=@ccnz"(result)                                        \
+                     : "m"(word), "i"(bits)                                    \
+                     : "memory")
+#endif
 /* Assembly that counts as one instruction where the compiler decides what to
    inline: it takes every line for one of its own otherwise. */
 #define SY_ASM_INLINE      __asm__ __volatile__ __inline__

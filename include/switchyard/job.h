@@ -154,8 +154,15 @@ SY_API int sy_job_abandon(struct sy_job **job);
  * A hint that a paused job is resumed soon: starts to load what the resume
  * reads and, where the switcher says where it is (saved_sp in switcher.h), the
  * top of the job's stack. It pays when so many jobs wait that they do not fit
- * the caches; call it some jobs ahead, as for (i...) { sy_job_prefetch(jobs[i
- * + 8]); sy_job_resume(&jobs[i], ...); }. sy_runtime_run() does that itself.
+ * the caches. Call it some jobs ahead: eight switches take about as long as one
+ * line from memory. sy_runtime_run() does that itself.
+ *
+ *     for (size_t i = 0; i < n; i++) {
+ *         if (i + 8 < n && jobs[i + 8] != NULL)
+ *             sy_job_prefetch(jobs[i + 8]);
+ *         if (jobs[i] != NULL)
+ *             state = sy_job_resume(&jobs[i], &results[i]);
+ *     }
  *
  * @job  a job of the calling thread; not NULL
  */

@@ -124,16 +124,11 @@ static inline int sy_bound_can_resume(const struct sy_job *job)
     return sy_bound_are(&job->form, SY_BIND_FORM, 0);
 }
 
-/* The load is an acquire, as every load of this CPU; compilers make two more
-   instructions of an atomic one. */
 static inline int sy_bound_is_woken(const struct sy_job *job)
 {
     int woken;
 
-    __asm__ volatile("testb %2, %1"
-                     : "=@ccnz"(woken)
-                     : "m"(job->word), "i"(SY_BIND_PERMIT)
-                     : "memory");
+    SY_TEST_ACQUIRE(woken, job->word, SY_BIND_PERMIT);
     return woken;
 }
 
