@@ -3,11 +3,7 @@
 
 #include "kernel_wait.h"
 #include <errno.h>
-#include <sys/epoll.h>
 #include <unistd.h>
-
-/* Events fetched at once: 768 bytes on a stack that may be a job's. */
-#define BATCH 64u
 
 int sy__epoll_set_open(struct sy__epoll_set *set,
                        struct sy_engine_counts *counts)
@@ -41,23 +37,21 @@ void sy__epoll_set_remove(struct sy__epoll_set *set, int fd)
 }
 
 /*
- * Fetch one batch. Returns the number of events, adding to *n the slots among
- * them, or -errno.
+ * Fetch up to room events. Returns how many there were, adding to *n the slots
+ * among them, or -errno.
  */
 static int fetch(struct sy__epoll_set *set, struct sy_engine_slot **ready,
-                 unsigned *n, unsigned max, uint64_t timeout_ns)
+                 unsigned *n, unsigned room, uint64_t timeout_ns)
 {
-    struct epoll_event events[BATCH];
-    unsigned want = max - *n < BATCH ? max - *n : BATCH;
     int got;
 
     sy__count_call(set->counts, timeout_ns);
-    got = sy__epoll_wait(set->epfd, events, (int)want, timeout_ns);
+    got = sy__epoll_wait(set->epfd, set->events, (int)room, timeout_ns);
     for (int i = 0; i < got; i++) {
-        if (events[i].data.ptr == NULL)
+        if (set->events[i].data.ptr == NULL)
             set->rung = false;
         else
-            ready[(*n)++] = events[i].data.ptr;
+            ready[(*n)++] = set->events[i].data.ptr;
     }
     return got;
 }
@@ -79,8 +73,9 @@ int sy__epoll_set_wait(struct sy__epoll_set *set, struct sy_engine_slot **ready,
     unsigned n = 0;
 
     while (n < max) {
-        unsigned room = max - n < BATCH ? max - n : BATCH;
-        int got = fetch(set, ready, &n, max, n == 0 ? sleep_ns : 0);
+        unsigned room =
+            max - n < SY_EPOLL_SET_EVENTS ? max - n : SY_EPOLL_SET_EVENTS;
+        int got = fetch(set, ready, &n, room, n == 0 ? sleep_ns : 0);
 
         if (got < 0)
             return n > 0 || got == -EINTR ? (int)n : got;

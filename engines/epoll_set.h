@@ -13,12 +13,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <switchyard/engine.h>
+#include <sys/epoll.h>
+
+/* Events fetched by one call: as many as the core collects at once, so that a
+   full house takes one system call. */
+#define SY_EPOLL_SET_EVENTS 256u
 
 struct sy__epoll_set {
     struct sy_engine_counts *counts;
     int epfd;
     int bell;  /* own doorbell, registered with no slot; -1 before fd() */
     bool rung; /* the doorbell's event has not been seen yet */
+    /* Here and not on the stack, which may be a job's. */
+    struct epoll_event events[SY_EPOLL_SET_EVENTS];
 };
 
 /* These are what the hooks of sy_engine_ops are. remove is for the process

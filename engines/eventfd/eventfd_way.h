@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <switchyard/engine.h>
 
-/* Private memory of a way. */
-#define EVENTFD_WAY_BYTES 512
+/* Private memory of a way: nearly all of it what one epoll_wait brings. */
+#define EVENTFD_WAY_BYTES 4608
 
 struct eventfd_slot {
     void *way_data; /* the way's own */

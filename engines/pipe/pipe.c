@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The baseline: a pipe for each job slot, as in the example of OpenSSL's
- * manual page, made once per slot instead of once per operation. wake writes
- * a byte, wait finds the readable pipes and reads the bytes.
+ * The baseline: a pipe for each job slot. wake writes a byte, wait finds the
+ * readable pipes and reads the bytes.
+ *
+ * pipe+select does what the example of OpenSSL's manual page does and what
+ * programs written after it do: a pipe for each operation, waited on by
+ * select(2), read, and closed. The other variants make a slot's pipe once.
+ * None of them can do without the read: a pipe that fills up stops its writer,
+ * and before Linux 5.14 one that is not empty made no edge for epoll.
  *
  * A waker is done with slot and state when it calls write(2): from there on
  * only the kernel works for it, and holds the pipe open by itself.
@@ -96,6 +101,33 @@ static void pipe_wake(void *state, struct sy_engine_slot *slot)
     errno = kept;
 }
 
+/*
+ * The pipe of an operation that is over makes room for that of the next. No
+ * waker is behind: the slot is not given back yet, and who wrote the byte has
+ * left everything to the kernel. Where no new pipe can be had, the old one
+ * does as well.
+ */
+static void renew(struct pipe_state *p, struct sy_engine_slot *slot)
+{
+    struct pipe_slot *ps = sy__pipe_of(slot);
+    int ends[2];
+
+    sy__count_call(p->counts, 0);
+    if (pipe2(ends, O_NONBLOCK | O_CLOEXEC) == -1)
+        return;
+    sy__count_call(p->counts, 0);
+    sy__count_call(p->counts, 0);
+    if (p->way->replace(&p->wait, slot, ends[0]) != 0) {
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        return;
+    }
+    (void)close(ps->read_fd);
+    (void)close(ps->write_fd);
+    ps->read_fd = ends[0];
+    ps->write_fd = ends[1];
+}
+
 static int pipe_wait(void *state, struct sy_engine_slot **ready, unsigned max,
                      uint64_t timeout_ns)
 {
@@ -108,6 +140,8 @@ static int pipe_wait(void *state, struct sy_engine_slot **ready, unsigned max,
         while (read(sy__pipe_of(ready[i])->read_fd, &byte, 1) == -1 &&
                errno == EINTR)
             continue;
+        if (p->way->replace != NULL)
+            renew(p, ready[i]);
     }
     return n;
 }

@@ -140,6 +140,22 @@ static void select_remove(union pipe_wait *w, struct sy_engine_slot *slot,
     list_remove(w, slot, owned);
 }
 
+/* The slot keeps its place, so that the scan passes over nobody. */
+static int select_replace(union pipe_wait *w, struct sy_engine_slot *slot,
+                          int read_fd)
+{
+    struct pipe_list *l = &w->list;
+
+    if (read_fd >= FD_SETSIZE)
+        return -EMFILE;
+    FD_CLR(sy__pipe_of(slot)->read_fd, &l->watched);
+    FD_SET(read_fd, &l->watched);
+    l->fds[sy__pipe_of(slot)->place].fd = read_fd;
+    if (read_fd > l->highest)
+        l->highest = read_fd;
+    return 0;
+}
+
 static int select_wait(union pipe_wait *w, struct sy_engine_slot **ready,
                        unsigned max, uint64_t timeout_ns)
 {
@@ -172,4 +188,5 @@ const struct pipe_way sy__pipe_select = {
     .add = select_add,
     .remove = select_remove,
     .wait = select_wait,
+    .replace = select_replace,
 };

@@ -52,6 +52,10 @@ struct pipe_way {
     int (*wait)(union pipe_wait *w, struct sy_engine_slot **ready, unsigned max,
                 uint64_t timeout_ns);
     int (*fd)(union pipe_wait *w, int *fd);
+    /* Optional: the slot's read end is another one from now on. With it each
+       wake-up gets a new pipe. Returns 0, or -EMFILE: it cannot be watched. */
+    int (*replace)(union pipe_wait *w, struct sy_engine_slot *slot,
+                   int read_fd);
 };
 
 extern const struct pipe_way sy__pipe_epoll;
