@@ -52,7 +52,7 @@ static const struct sy_poll_policy_ops sy_poll_policy_timer = {
     .summary = "every so often while something is inside",
     .values = {{.name = "every",
                 .is_ns = 1,
-                .initial = 20 * SY_NS_PER_US,
+                .initial = 10 * SY_NS_PER_US,
                 .max = EVERY_MAX}},
     .decide = timer_decide,
 };
@@ -74,7 +74,7 @@ static const struct sy_poll_policy_ops sy_poll_policy_heuristic = {
     .values = {{.name = "threshold", .initial = 24, .min = 1, .max = 65536},
                {.name = "failover",
                 .is_ns = 1,
-                .initial = 100 * SY_NS_PER_US,
+                .initial = 50 * SY_NS_PER_US,
                 .min = 1,
                 .max = EVERY_MAX}},
     .decide = heuristic_decide,
