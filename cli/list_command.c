@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* switchyard list: what there is, and whether it works here. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <switchyard/poll_policy.h>
 #include <switchyard/runtime.h>
 
 #include "command.h"
@@ -158,6 +160,59 @@ static int print_kind(const struct kind *kind)
     return CLI_OK;
 }
 
+/* "heuristic[:threshold=24[:failover=50us]]" would be hard to read: what a
+   policy takes is named, without the defaults. */
+static void name_policy(const struct sy_poll_policy_ops *ops, char *name,
+                        size_t bytes)
+{
+    const char *a = ops->values[0].name, *b = ops->values[1].name;
+
+    snprintf(name, bytes, "%s%s%s%s%s%s", ops->name, a != NULL ? "[:" : "",
+             a != NULL ? a : "", b != NULL ? "[:" : "", b != NULL ? b : "",
+             b != NULL   ? "]]"
+             : a != NULL ? "]"
+                         : "");
+}
+
+static int print_policies(void)
+{
+    const struct table_column columns[] = {
+        {"Poll policies", "", 0}, {"when a polled device is looked at", "", 0}};
+    struct table *table = table_new(columns, 2);
+    char name[128];
+
+    if (table == NULL)
+        return CLI_ENVIRONMENT;
+    for (size_t i = 0; sy_poll_policy_table()[i] != NULL; i++) {
+        if (table_row(table) != 0) {
+            table_free(table);
+            return CLI_ENVIRONMENT;
+        }
+        name_policy(sy_poll_policy_table()[i], name, sizeof(name));
+        table_cell(table, "%s", name);
+        table_cell(table, "%s%s", sy_poll_policy_table()[i]->summary,
+                   i == 0 ? " (default)" : "");
+    }
+    table_print(table, stdout);
+    table_free(table);
+    fputs(
+        "An option of polled devices, as in sim:servers=4,poll=timer:10us\n\n",
+        stdout);
+    return CLI_OK;
+}
+
+static json_t *policies_to_json(void)
+{
+    json_t *array = json_array();
+
+    for (size_t i = 0; array != NULL && sy_poll_policy_table()[i] != NULL; i++)
+        json_array_append_new(
+            array,
+            json_pack("{s:s, s:s}", "name", sy_poll_policy_table()[i]->name,
+                      "summary", sy_poll_policy_table()[i]->summary));
+    return array;
+}
+
 /* A text from a foreign file need not be UTF-8, which JSON must be. */
 static json_t *json_text(const char *text)
 {
@@ -198,6 +253,7 @@ static json_t *kinds_to_json(const struct kind *kinds, size_t count)
     json_object_set_new(root, "schema", json_string("switchyard-list/1"));
     for (i = 0; i < count; i++)
         json_object_set_new(root, kinds[i].key, kind_to_json(&kinds[i]));
+    json_object_set_new(root, "poll_policies", policies_to_json());
     return root;
 }
 
@@ -223,6 +279,8 @@ static int run_list(const struct command *self, int argc, char **argv)
     status = CLI_OK;
     for (i = 0; status == CLI_OK && i < KINDS; i++)
         status = print_kind(&kinds[i]);
+    if (status == CLI_OK)
+        status = print_policies();
     if (status != CLI_OK)
         say("no memory");
     return status;

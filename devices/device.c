@@ -10,6 +10,10 @@
  * that holds the room announces itself later, sees the line, and drains it.
  * One thread drains at a time, with no lock held while it is in the device's
  * submit hook, so that a device may announce from there.
+ *
+ * Counters. Each thread counts on cache lines of its own, its shard, and who
+ * asks adds them up: submitting, announcing and polling write nothing that
+ * other threads write, unless the device is full.
  */
 #include <switchyard/device.h>
 
@@ -23,6 +27,29 @@
 #include <switchyard/runtime.h>
 
 #include "device_options.h"
+#include "poll_policy_options.h"
+#include "thread_number.h"
+
+/* Threads with a shard of their own; the rest share one more. */
+#define SHARDS 16
+
+enum counter {
+    SUBMITTED,
+    ENTERED, /* the device, and */
+    LEFT,    /* were announced by it */
+    OUTSIDE, /* announced without having been inside */
+    REFUSED,
+    REPEATED,
+    LATE_SUM_NS,
+    LATE_COUNT,
+    COUNTERS,
+};
+
+struct shard {
+    _Alignas(SY_CACHE_LINE) _Atomic uint64_t count[COUNTERS];
+    _Atomic uint64_t late_max_ns, depth_peak;
+    _Atomic uint64_t polled_ns; /* for the poll policy */
+};
 
 struct sy_device {
     const struct sy_device_ops *ops;
@@ -34,25 +61,29 @@ struct sy_device {
                                    state was made */
     _Atomic int polling;        /* a thread is in the poll hook */
     int remake_error;           /* the state could not be made after a fork */
+    struct sy__poll_choice poll;
+    _Atomic uint32_t shards_used; /* a bit for each shard */
 
     /* The line: see the top of the file. */
-    _Atomic uint64_t waiting;  /* operations in it, + CLOSING */
+    _Alignas(SY_CACHE_LINE) _Atomic uint64_t
+        waiting;               /* operations in it, + CLOSING */
     _Atomic int draining;      /* a thread hands operations over */
     _Atomic int drain_again;   /* and must look once more before it stops */
     pthread_mutex_t line_lock; /* guards head and tail */
     struct sy_device_op *head, *tail;
 
-    /* Counters of the submitting side, and of the announcing side, on lines of
-       their own. Relaxed: each is only ever read as a number. */
-    _Alignas(SY_CACHE_LINE) _Atomic uint64_t submitted;
-    _Atomic uint64_t refused, depth_peak;
-    _Alignas(SY_CACHE_LINE) _Atomic int64_t inside;
-    _Atomic uint64_t completed, late_max_ns, late_sum_ns, late_count;
+    struct shard shard[SHARDS + 1];
 };
 
 /* In waiting: keeps every operation out of the device, in the line. */
 #define CLOSING       (UINT64_MAX / 2)
 #define FORK_REMAKING UINT32_MAX
+
+/* In done of an operation, before the 1. */
+#define IN_FLIGHT 0x6f70f117u
+
+/* Every so manieth operation, the depth is added up over all threads. */
+#define DEPTH_SAMPLE 32
 
 _Static_assert(sizeof(_Atomic uint32_t) == sizeof(uint32_t),
                "done is a plain word in the public header, for C++");
@@ -90,7 +121,7 @@ static _Atomic uint32_t *done_word(const struct sy_device_op *op)
 int sy_device_op_done(const struct sy_device_op *op)
 {
     /* pairs with the release in sy_device_announce() */
-    return (int)atomic_load_explicit(done_word(op), memory_order_acquire);
+    return atomic_load_explicit(done_word(op), memory_order_acquire) == 1;
 }
 
 static void raise_to(_Atomic uint64_t *peak, uint64_t value)
@@ -103,6 +134,88 @@ static void raise_to(_Atomic uint64_t *peak, uint64_t value)
         ;
 }
 
+/* ---- counters ----------------------------------------------------------- */
+
+static SY_NOINLINE void use_shard(struct sy_device *device, unsigned i)
+{
+    atomic_fetch_or_explicit(&device->shards_used, UINT32_C(1) << i,
+                             memory_order_relaxed);
+}
+
+static struct shard *own_shard(struct sy_device *device)
+{
+    unsigned number = sy__thread_number();
+    unsigned i = number < SHARDS ? number : SHARDS;
+
+    if (SY_UNLIKELY(
+            (atomic_load_explicit(&device->shards_used, memory_order_relaxed) >>
+                 i &
+             1) == 0))
+        use_shard(device, i);
+    return &device->shard[i];
+}
+
+static uint64_t shard_get(const struct shard *shard, enum counter counter)
+{
+    /* pairs with the release in count(), see pending() */
+    return atomic_load_explicit(&shard->count[counter], memory_order_acquire);
+}
+
+static void count(struct sy_device *device, struct shard *shard,
+                  enum counter counter, uint64_t n)
+{
+    _Atomic uint64_t *at = &shard->count[counter];
+
+    if (SY_UNLIKELY(shard == &device->shard[SHARDS]))
+        atomic_fetch_add_explicit(at, n, memory_order_release);
+    else /* nobody else writes it */
+        atomic_store_explicit(
+            at, atomic_load_explicit(at, memory_order_relaxed) + n,
+            memory_order_release);
+}
+
+static uint64_t sum(const struct sy_device *device, enum counter counter)
+{
+    uint32_t used =
+        atomic_load_explicit(&device->shards_used, memory_order_relaxed);
+    uint64_t all = 0;
+
+    for (unsigned i = 0; used >> i != 0; i++)
+        if ((used >> i & 1) != 0)
+            all += shard_get(&device->shard[i], counter);
+    return all;
+}
+
+/* How many operations were submitted and not announced. Those announced are
+   added up first: whose announcement is seen, its submission is seen too, so
+   that this is never less than it should be. */
+static uint64_t pending(const struct sy_device *device)
+{
+    uint64_t announced = sum(device, LEFT) + sum(device, OUTSIDE);
+
+    return sum(device, SUBMITTED) - announced;
+}
+
+/* Note how deep the device is now. With several threads only a sample is
+   added up; the entered come first, so as not to count what came meanwhile. */
+static void note_depth(struct sy_device *device, struct shard *shard)
+{
+    uint32_t used =
+        atomic_load_explicit(&device->shards_used, memory_order_relaxed);
+    uint64_t entered = shard_get(shard, ENTERED), left;
+
+    if ((used & (used - 1)) == 0) {
+        left = shard_get(shard, LEFT);
+    } else {
+        if (entered % DEPTH_SAMPLE != 0)
+            return;
+        entered = sum(device, ENTERED);
+        left = sum(device, LEFT);
+    }
+    if (entered > left)
+        raise_to(&shard->depth_peak, entered - left);
+}
+
 /* ---- opening and closing ------------------------------------------------ */
 
 static int open_state(struct sy_device *device, char *why, size_t why_bytes)
@@ -111,6 +224,7 @@ static int open_state(struct sy_device *device, char *why, size_t why_bytes)
         .options = device->options,
         .clock = device->clock,
         .device = device,
+        .poll_policy = device->poll.is_given ? device->poll.ops : NULL,
     };
     size_t bytes = device->ops->state_bytes;
     int err;
@@ -154,14 +268,16 @@ static int is_ours(struct sy_device *device)
 
 static void reset_counters(struct sy_device *device)
 {
-    atomic_store_explicit(&device->inside, 0, memory_order_relaxed);
-    atomic_store_explicit(&device->submitted, 0, memory_order_relaxed);
-    atomic_store_explicit(&device->completed, 0, memory_order_relaxed);
-    atomic_store_explicit(&device->refused, 0, memory_order_relaxed);
-    atomic_store_explicit(&device->depth_peak, 0, memory_order_relaxed);
-    atomic_store_explicit(&device->late_max_ns, 0, memory_order_relaxed);
-    atomic_store_explicit(&device->late_sum_ns, 0, memory_order_relaxed);
-    atomic_store_explicit(&device->late_count, 0, memory_order_relaxed);
+    atomic_store_explicit(&device->shards_used, 0, memory_order_relaxed);
+    for (int i = 0; i <= SHARDS; i++) {
+        struct shard *shard = &device->shard[i];
+
+        for (int c = 0; c < COUNTERS; c++)
+            atomic_store_explicit(&shard->count[c], 0, memory_order_relaxed);
+        atomic_store_explicit(&shard->late_max_ns, 0, memory_order_relaxed);
+        atomic_store_explicit(&shard->depth_peak, 0, memory_order_relaxed);
+        atomic_store_explicit(&shard->polled_ns, 0, memory_order_relaxed);
+    }
 }
 
 /* First use in the child of a fork: the device's threads are gone, its locks
@@ -215,6 +331,25 @@ static int check_ops(const struct sy_device_ops *ops, char *why,
     return 0;
 }
 
+static int check_polling(const struct sy_device *device, char *why,
+                         size_t why_bytes)
+{
+    int is_polled = (device->caps & SY_DV_POLLED) != 0;
+
+    if (is_polled && device->ops->poll == NULL) {
+        sy__explain(why, why_bytes, "%s: a polled device needs a poll hook",
+                    device->ops->name);
+        return -EPROTO;
+    }
+    if (!is_polled && device->poll.is_given) {
+        sy__explain(why, why_bytes,
+                    "%s: poll=%s: this device has threads and is not polled",
+                    device->ops->name, device->poll.ops->name);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int sy_device_open_ops(struct sy_device **out, const struct sy_device_ops *ops,
                        const char *options, struct sy_clock *clock, char *why,
                        size_t why_bytes)
@@ -242,13 +377,16 @@ int sy_device_open_ops(struct sy_device **out, const struct sy_device_ops *ops,
     pthread_mutex_init(&device->line_lock, NULL);
     atomic_init(&device->fork_seen,
                 atomic_load_explicit(&forks, memory_order_relaxed));
-    err = open_state(device, why, why_bytes);
-    if (err == 0 && (device->caps & SY_DV_POLLED) != 0 && ops->poll == NULL) {
-        sy__explain(why, why_bytes, "%s: a polled device needs a poll hook",
-                    ops->name);
-        ops->close(device->state);
-        free(device->state);
-        err = -EPROTO;
+    err = sy__poll_choice_take(ops->name, device->options, &device->poll, why,
+                               why_bytes);
+    if (err == 0)
+        err = open_state(device, why, why_bytes);
+    if (err == 0) {
+        err = check_polling(device, why, why_bytes);
+        if (err != 0) {
+            ops->close(device->state);
+            free(device->state);
+        }
     }
     if (err != 0)
         goto free_options;
@@ -348,17 +486,13 @@ static void push_line_back(struct sy_device *device, struct sy_device_op *op)
 /* Hand an operation to the device. After a success op may be gone already. */
 static int hand_over(struct sy_device *device, struct sy_device_op *op)
 {
-    int64_t inside;
+    struct shard *shard = own_shard(device);
     int err = device->ops->submit(device->state, op);
 
     if (err != 0)
         return err;
-    /* If it was announced before this line, inside is one short here and not
-       one too many: the peak is never exaggerated. */
-    inside =
-        atomic_fetch_add_explicit(&device->inside, 1, memory_order_relaxed) + 1;
-    if (inside > 0)
-        raise_to(&device->depth_peak, (uint64_t)inside);
+    count(device, shard, ENTERED, 1);
+    note_depth(device, shard);
     return 0;
 }
 
@@ -406,8 +540,8 @@ static void drain_line(struct sy_device *device)
 
 /* ---- operations --------------------------------------------------------- */
 
-/* Everything about an announcement but the line and the counter of what is
-   inside. op is gone when it returns. */
+/* Everything about an announcement but the line and the counters. op is gone
+   when it returns. */
 static void announce(struct sy_device *device, struct sy_device_op *op,
                      int status)
 {
@@ -417,7 +551,6 @@ static void announce(struct sy_device *device, struct sy_device_op *op,
 
     op->status = status;
     op->completed_ns = sy_clock_now_ns(device->clock);
-    atomic_fetch_add_explicit(&device->completed, 1, memory_order_relaxed);
     /* pairs with the acquire in sy_device_op_done() */
     atomic_store_explicit(done_word(op), 1, memory_order_release);
     if (notify != NULL)
@@ -429,30 +562,49 @@ static void announce(struct sy_device *device, struct sy_device_op *op,
 void sy_device_announce(struct sy_device *device, struct sy_device_op *op,
                         int status, uint64_t late_ns)
 {
-    atomic_fetch_sub_explicit(&device->inside, 1, memory_order_relaxed);
+    struct shard *shard = own_shard(device);
+
+    /* Twice, or never submitted. Only a device that breaks its contract does
+       that, and it is seen only while op is still the submitter's and at
+       rest; then nothing happens but this. */
+    if (SY_UNLIKELY(atomic_load_explicit(done_word(op), memory_order_relaxed) !=
+                    IN_FLIGHT)) {
+        count(device, shard, REPEATED, 1);
+        return;
+    }
+    count(device, shard, LEFT, 1);
     if (status != -ECANCELED) {
-        atomic_fetch_add_explicit(&device->late_sum_ns, late_ns,
-                                  memory_order_relaxed);
-        atomic_fetch_add_explicit(&device->late_count, 1, memory_order_relaxed);
-        raise_to(&device->late_max_ns, late_ns);
+        count(device, shard, LATE_SUM_NS, late_ns);
+        count(device, shard, LATE_COUNT, 1);
+        raise_to(&shard->late_max_ns, late_ns);
     }
     announce(device, op, status);
     drain_line(device);
 }
 
-void sy_device_submit(struct sy_device *device, struct sy_device_op *op)
+static void announce_outside(struct sy_device *device, struct sy_device_op *op,
+                             int status)
 {
+    count(device, own_shard(device), OUTSIDE, 1);
+    announce(device, op, status);
+}
+
+static void submit(struct sy_device *device, struct sy_device_op *op)
+{
+    struct shard *shard;
+
     if (SY_UNLIKELY(!is_ours(device)))
         begin_afresh(device);
 
     op->status = 0;
     op->next = NULL;
-    atomic_store_explicit(done_word(op), 0, memory_order_relaxed);
+    atomic_store_explicit(done_word(op), IN_FLIGHT, memory_order_relaxed);
     op->submitted_ns = sy_clock_now_ns(device->clock);
-    atomic_fetch_add_explicit(&device->submitted, 1, memory_order_relaxed);
+    shard = own_shard(device);
+    count(device, shard, SUBMITTED, 1);
 
     if (SY_UNLIKELY(device->state == NULL)) {
-        announce(device, op, device->remake_error);
+        announce_outside(device, op, device->remake_error);
         return;
     }
     if (SY_LIKELY(atomic_load_explicit(&device->waiting,
@@ -460,12 +612,20 @@ void sy_device_submit(struct sy_device *device, struct sy_device_op *op)
         SY_LIKELY(hand_over(device, op) == 0))
         return;
 
-    atomic_fetch_add_explicit(&device->refused, 1, memory_order_relaxed);
+    count(device, shard, REFUSED, 1);
     /* waiting before the list: an operation that is in the list but not yet
        counted could be drained and leave waiting below zero. */
     atomic_fetch_add_explicit(&device->waiting, 1, memory_order_seq_cst);
     push_line_back(device, op);
     drain_line(device);
+}
+
+void sy_device_submit(struct sy_device *device, struct sy_device_op *op)
+{
+    submit(device, op);
+    if (SY_UNLIKELY((device->poll.ops->flags & SY_PP_AFTER_SUBMIT) != 0) &&
+        (device->caps & SY_DV_POLLED) != 0 && sy_job_current() == NULL)
+        (void)sy_device_poll(device, NULL);
 }
 
 void sy_device_close(struct sy_device *device)
@@ -481,7 +641,7 @@ void sy_device_close(struct sy_device *device)
                                   memory_order_seq_cst);
         device->ops->close(device->state);
         while ((op = pop_line(device)) != NULL)
-            announce(device, op, -ECANCELED);
+            announce_outside(device, op, -ECANCELED);
         free(device->state);
         pthread_mutex_destroy(&device->line_lock);
     }
@@ -489,26 +649,99 @@ void sy_device_close(struct sy_device *device)
     free(device);
 }
 
-int sy_device_poll(struct sy_device *device, uint64_t *next_ns)
+/* ---- polling ------------------------------------------------------------ */
+
+static int call_poll_hook(struct sy_device *device, uint64_t *next_ns)
+{
+    int announced;
+
+    if ((device->caps & SY_DV_SHARED_POLL) != 0)
+        return device->ops->poll(device->state, next_ns);
+    /* acquire and release: what one poll wrote, the next one reads */
+    if (atomic_exchange_explicit(&device->polling, 1, memory_order_acquire) !=
+        0) {
+        *next_ns = sy_clock_now_ns(device->clock); /* worth while at once */
+        return 0;
+    }
+    announced = device->ops->poll(device->state, next_ns);
+    atomic_store_explicit(&device->polling, 0, memory_order_release);
+    return announced;
+}
+
+/* Poll if the policy says so, and ask it when to poll again. */
+static int poll_by_policy(struct sy_device *device, uint64_t active,
+                          uint64_t *next_ns)
+{
+    const struct sy__poll_choice *poll = &device->poll;
+    struct shard *shard = own_shard(device);
+    struct sy_poll_view view = {
+        .now_ns = sy_clock_now_ns(device->clock),
+        .inside = pending(device),
+        .active = active,
+    };
+    uint64_t again_ns = 0, event_ns = SY_FOREVER;
+    int announced;
+
+    view.polled_ns =
+        atomic_load_explicit(&shard->polled_ns, memory_order_relaxed);
+    if (view.inside > 0 && !poll->ops->decide(poll->values, &view, &again_ns)) {
+        *next_ns = again_ns;
+        return 0;
+    }
+    announced = view.inside > 0 ? call_poll_hook(device, &event_ns) : 0;
+    view.now_ns = view.polled_ns = sy_clock_now_ns(device->clock);
+    atomic_store_explicit(&shard->polled_ns, view.now_ns, memory_order_relaxed);
+    view.inside = pending(device);
+    *next_ns = SY_FOREVER;
+    if (view.inside == 0)
+        return announced;
+    *next_ns = poll->ops->decide(poll->values, &view, &again_ns) ? view.now_ns
+                                                                 : again_ns;
+    /* A virtual clock stands still while we look again and again. */
+    if (!device->clock->is_real && *next_ns <= view.now_ns)
+        *next_ns = event_ns;
+    return announced;
+}
+
+int sy_device_poll_for(struct sy_device *device, uint64_t active,
+                       uint64_t *next_ns)
 {
     uint64_t next = SY_FOREVER;
     int announced = 0;
 
     if (SY_UNLIKELY(!is_ours(device)))
         begin_afresh(device);
-    if (device->state != NULL && (device->caps & SY_DV_POLLED) != 0) {
-        /* acquire and release: what one poll wrote, the next one reads */
-        if (atomic_exchange_explicit(&device->polling, 1,
-                                     memory_order_acquire) == 0) {
-            announced = device->ops->poll(device->state, &next);
-            atomic_store_explicit(&device->polling, 0, memory_order_release);
-        } else {
-            next = sy_clock_now_ns(device->clock); /* worth while at once */
-        }
-    }
+    if (device->state != NULL && (device->caps & SY_DV_POLLED) != 0)
+        announced = device->poll.ops->decide == NULL
+                        ? call_poll_hook(device, &next)
+                        : poll_by_policy(device, active, &next);
     if (next_ns != NULL)
         *next_ns = next;
     return announced;
+}
+
+int sy_device_poll(struct sy_device *device, uint64_t *next_ns)
+{
+    return sy_device_poll_for(device, 0, next_ns);
+}
+
+int sy_device_set_poll_policy(struct sy_device *device,
+                              const struct sy_poll_policy_ops *ops,
+                              const uint64_t *values)
+{
+    if ((device->caps & SY_DV_POLLED) == 0)
+        return -ENOTSUP;
+    return sy__poll_choice_set(&device->poll, ops, values);
+}
+
+char *sy_device_poll_policy(const struct sy_device *device, char *words,
+                            size_t words_bytes)
+{
+    if ((device->caps & SY_DV_POLLED) == 0)
+        sy__explain(words, words_bytes, "%s", "");
+    else
+        sy__poll_choice_words(&device->poll, words, words_bytes);
+    return words;
 }
 
 /* ---- a call from a job -------------------------------------------------- */
@@ -568,18 +801,23 @@ int sy_device_call(struct sy_device *device, struct sy_runtime *rt,
 void sy_device_get_stats(struct sy_device *device,
                          struct sy_device_stats *stats)
 {
-    stats->completed =
-        atomic_load_explicit(&device->completed, memory_order_relaxed);
-    stats->submitted =
-        atomic_load_explicit(&device->submitted, memory_order_relaxed);
-    stats->refused =
-        atomic_load_explicit(&device->refused, memory_order_relaxed);
-    stats->depth_peak =
-        atomic_load_explicit(&device->depth_peak, memory_order_relaxed);
-    stats->late_max_ns =
-        atomic_load_explicit(&device->late_max_ns, memory_order_relaxed);
-    stats->late_sum_ns =
-        atomic_load_explicit(&device->late_sum_ns, memory_order_relaxed);
-    stats->late_count =
-        atomic_load_explicit(&device->late_count, memory_order_relaxed);
+    uint64_t peak;
+
+    memset(stats, 0, sizeof(*stats));
+    stats->completed = sum(device, LEFT) + sum(device, OUTSIDE);
+    stats->submitted = sum(device, SUBMITTED);
+    stats->refused = sum(device, REFUSED);
+    stats->repeated = sum(device, REPEATED);
+    stats->late_sum_ns = sum(device, LATE_SUM_NS);
+    stats->late_count = sum(device, LATE_COUNT);
+    for (int i = 0; i <= SHARDS; i++) {
+        const struct shard *shard = &device->shard[i];
+
+        peak = atomic_load_explicit(&shard->depth_peak, memory_order_relaxed);
+        if (peak > stats->depth_peak)
+            stats->depth_peak = peak;
+        peak = atomic_load_explicit(&shard->late_max_ns, memory_order_relaxed);
+        if (peak > stats->late_max_ns)
+            stats->late_max_ns = peak;
+    }
 }

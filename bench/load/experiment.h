@@ -130,8 +130,9 @@ struct sy_outcome_device {
     uint64_t refused;
     uint64_t late_sum_ns;
     uint64_t late_count;
-    uint64_t late_max_ns; /* since the start */
-    uint64_t depth_peak;  /* since the start */
+    uint64_t late_max_ns;             /* since the start */
+    uint64_t depth_peak;              /* since the start */
+    char poll[SY_OUTCOME_NAME_BYTES]; /* its poll policy; "": it has threads */
 };
 
 /* What came out. Fixed memory, no pointers. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <switchyard/poll_policy.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -619,8 +620,11 @@ static int open_device(struct sy__load *load)
         err = sy_device_open(&load->device, exp->device_spec, load->clock, why,
                              sizeof(why));
     }
-    if (err == 0)
+    if (err == 0) {
+        sy_device_poll_policy(load->device, out->device.poll,
+                              sizeof(out->device.poll));
         return 0;
+    }
     if (why[0] == '\0')
         snprintf(why, sizeof(why), "%s", strerror(-err));
     if (err != -EINVAL && err != -ENOENT) {

@@ -186,11 +186,11 @@ static json_t *runtime_object(const struct sy_outcome_runtime *r)
 static json_t *device_object(const struct sy_outcome_device *d)
 {
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "submitted",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "submitted",
         number(d->submitted), "completed", number(d->completed), "refused",
         number(d->refused), "late_sum_ns", number(d->late_sum_ns), "late_count",
         number(d->late_count), "late_max_ns", number(d->late_max_ns),
-        "depth_peak", number(d->depth_peak));
+        "depth_peak", number(d->depth_peak), "poll", text(d->poll));
 }
 
 static json_t *syscalls_object(const struct sy_outcome *out)

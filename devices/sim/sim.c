@@ -14,12 +14,22 @@
  * batch, sorted, and all that comes later, in a heap. A batch is ready when
  * its last operation is due. An operation that arrives later may still be due
  * earlier, and then pushes the last one of the batch out to the heap.
+ *
+ * Lanes. All this exists once for each lane, under the lane's own lock, so that
+ * threads which share the device do not meet: a thread submits to its lane, and
+ * polls it. It looks at other lanes when its own has nothing to announce, and
+ * takes one operation at a time there; or now and then, for what is overdue
+ * because nobody polls that lane. An operation is computed without any lock, so
+ * that several threads may compute for one lane too.
  */
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,17 +38,24 @@
 #include <time.h>
 
 #include "../device_options.h"
+#include "../thread_number.h"
 
 #define SERVERS_MAX 1024
 #define QUEUE_MAX   65536
 #define BATCH_MAX   256
+#define LANES_MAX   64
 #define TRACE_MAX   (16u * 1024 * 1024)
 #define SERVICE_MAX (3600 * SY_NS_PER_S)
 #define SERVICE_HELP                                                           \
     "fixed:TIME, exponential:MEAN, lognormal:MEDIAN:SIGMA or trace:FILE "      \
     "(TIME as 50us, at most 3600s; SIGMA 0 .. 5)"
 
-enum sim_mode { MODE_POLL, MODE_THREAD };
+/* How often a thread whose own lane keeps it busy looks at the others, and how
+   long what it takes from there must be overdue. */
+#define LOOK_EVERY_POLLS 16
+#define OVERDUE_NS       (100 * SY_NS_PER_US)
+
+enum sim_mode { MODE_POLL, MODE_THREAD, MODE_DEFAULT };
 enum sim_shape { FIXED, EXPONENTIAL, LOGNORMAL, TRACE };
 
 struct sim_service {
@@ -46,7 +63,7 @@ struct sim_service {
     uint64_t typical_ns; /* the time, its mean, or its median */
     double sigma;
     uint64_t *trace_ns;
-    size_t trace_count, trace_at;
+    size_t trace_count;
 };
 
 struct sim_entry {
@@ -55,21 +72,35 @@ struct sim_entry {
     struct sy_device_op *op;
 };
 
-struct sim {
-    struct sy_device *device;
-    struct sy_clock *clock;
-    uint64_t servers, queue, batch;
-    unsigned mode, execute_off;
-    struct sim_service service;
-
+struct sim_lane {
+    _Alignas(SY_CACHE_LINE) struct sim *sim;
     pthread_mutex_t lock; /* guards what follows */
     uint64_t random[4];
+    size_t trace_at;
     uint64_t arrivals;
     uint64_t *free_ns; /* heap: when each server is free */
     struct sim_entry *next, *later;
     size_t next_count, later_count;
+    size_t committed;   /* of next: their batch was complete */
+    uint64_t commit_ns; /* at this time */
 
-    /* Mode thread. */
+    /* Read without the lock, to see that there is nothing to do: when the first
+       operation and the first batch are due. Relaxed: the thread that submits
+       sees its own, and the others' sooner or later. */
+    _Atomic uint64_t first_ns, ready_ns;
+    _Atomic uint32_t polls;
+};
+
+struct sim {
+    struct sy_device *device;
+    struct sy_clock *clock;
+    uint64_t servers, queue, batch, lanes;
+    uint64_t lane_servers, lane_queue; /* of each lane */
+    unsigned mode, default_mode, execute_off;
+    struct sim_service service;
+    struct sim_lane *lane;
+
+    /* Mode thread, which has one lane; guarded by its lock. */
     pthread_t thread;
     pthread_cond_t changed;
     uint64_t sleeping_until_ns; /* 0: the thread is not asleep */
@@ -111,24 +142,24 @@ static double random_unit(uint64_t s[4])
     return (double)((random_next(s) >> 11) + 1) * 0x1p-53;
 }
 
-static uint64_t draw_service_ns(struct sim *sim)
+static uint64_t draw_service_ns(struct sim_lane *lane)
 {
-    struct sim_service *service = &sim->service;
+    const struct sim_service *service = &lane->sim->service;
     double ns = (double)service->typical_ns;
 
     switch (service->shape) {
     case FIXED:
         return service->typical_ns;
     case TRACE:
-        if (service->trace_at == service->trace_count)
-            service->trace_at = 0;
-        return service->trace_ns[service->trace_at++];
+        if (lane->trace_at == service->trace_count)
+            lane->trace_at = 0;
+        return service->trace_ns[lane->trace_at++];
     case EXPONENTIAL:
-        ns *= -log(random_unit(sim->random));
+        ns *= -log(random_unit(lane->random));
         break;
     case LOGNORMAL: { /* Box and Muller; the second value is not kept */
-        double radius = sqrt(-2.0 * log(random_unit(sim->random)));
-        double angle = 6.283185307179586 * random_unit(sim->random);
+        double radius = sqrt(-2.0 * log(random_unit(lane->random)));
+        double angle = 6.283185307179586 * random_unit(lane->random);
 
         ns *= exp(service->sigma * radius * cos(angle));
         break;
@@ -145,22 +176,22 @@ static int is_before(const struct sim_entry *a, const struct sim_entry *b)
                                   : a->number < b->number;
 }
 
-static void later_push(struct sim *sim, struct sim_entry entry)
+static void later_push(struct sim_lane *lane, struct sim_entry entry)
 {
-    size_t at = sim->later_count++;
+    size_t at = lane->later_count++;
 
-    while (at > 0 && is_before(&entry, &sim->later[(at - 1) / 2])) {
-        sim->later[at] = sim->later[(at - 1) / 2];
+    while (at > 0 && is_before(&entry, &lane->later[(at - 1) / 2])) {
+        lane->later[at] = lane->later[(at - 1) / 2];
         at = (at - 1) / 2;
     }
-    sim->later[at] = entry;
+    lane->later[at] = entry;
 }
 
-static struct sim_entry later_pop(struct sim *sim)
+static struct sim_entry later_pop(struct sim_lane *lane)
 {
-    struct sim_entry *heap = sim->later;
-    struct sim_entry first = heap[0], moved = heap[--sim->later_count];
-    size_t at = 0, child, count = sim->later_count;
+    struct sim_entry *heap = lane->later;
+    struct sim_entry first = heap[0], moved = heap[--lane->later_count];
+    size_t at = 0, child, count = lane->later_count;
 
     while ((child = 2 * at + 1) < count) {
         if (child + 1 < count && is_before(&heap[child + 1], &heap[child]))
@@ -175,56 +206,57 @@ static struct sim_entry later_pop(struct sim *sim)
     return first;
 }
 
-static void insert(struct sim *sim, struct sim_entry entry)
+static void insert(struct sim_lane *lane, struct sim_entry entry)
 {
     size_t at;
 
-    if (sim->next_count == sim->batch) {
-        struct sim_entry *last = &sim->next[sim->next_count - 1];
+    if (lane->next_count == lane->sim->batch) {
+        struct sim_entry *last = &lane->next[lane->next_count - 1];
 
         if (!is_before(&entry, last)) {
-            later_push(sim, entry);
+            later_push(lane, entry);
             return;
         }
-        later_push(sim, *last);
-        sim->next_count--;
+        later_push(lane, *last);
+        lane->next_count--;
     }
-    for (at = sim->next_count++;
-         at > 0 && is_before(&entry, &sim->next[at - 1]); at--)
-        sim->next[at] = sim->next[at - 1];
-    sim->next[at] = entry;
+    for (at = lane->next_count++;
+         at > 0 && is_before(&entry, &lane->next[at - 1]); at--)
+        lane->next[at] = lane->next[at - 1];
+    lane->next[at] = entry;
 }
 
-static struct sim_entry take_first(struct sim *sim)
+static struct sim_entry take_first(struct sim_lane *lane)
 {
-    struct sim_entry first = sim->next[0];
+    struct sim_entry first = lane->next[0];
 
-    sim->next_count--;
-    memmove(sim->next, sim->next + 1, sim->next_count * sizeof(*sim->next));
-    if (sim->later_count > 0)
-        sim->next[sim->next_count++] = later_pop(sim);
+    lane->next_count--;
+    memmove(lane->next, lane->next + 1, lane->next_count * sizeof(*lane->next));
+    if (lane->later_count > 0)
+        lane->next[lane->next_count++] = later_pop(lane);
     return first;
 }
 
 /* When the next batch is complete. */
-static uint64_t ready_ns(const struct sim *sim)
+static uint64_t ready_ns(const struct sim_lane *lane)
 {
-    return sim->next_count == 0 ? SY_FOREVER
-                                : sim->next[sim->next_count - 1].due_ns;
+    return lane->next_count == 0 ? SY_FOREVER
+                                 : lane->next[lane->next_count - 1].due_ns;
 }
 
 /* Give the server that is free first to an operation that needs service_ns.
    Returns when it will be complete. */
-static uint64_t occupy_server(struct sim *sim, uint64_t now_ns,
+static uint64_t occupy_server(struct sim_lane *lane, uint64_t now_ns,
                               uint64_t service_ns)
 {
-    uint64_t *heap = sim->free_ns;
+    uint64_t *heap = lane->free_ns;
     uint64_t start_ns = heap[0] > now_ns ? heap[0] : now_ns;
     uint64_t due_ns = sy_ns_after(start_ns, service_ns);
     size_t at = 0, child;
 
-    while ((child = 2 * at + 1) < sim->servers) {
-        if (child + 1 < sim->servers && heap[child + 1] < heap[child])
+    while ((child = 2 * at + 1) < lane->sim->lane_servers) {
+        if (child + 1 < lane->sim->lane_servers &&
+            heap[child + 1] < heap[child])
             child++;
         if (heap[child] >= due_ns)
             break;
@@ -235,29 +267,51 @@ static uint64_t occupy_server(struct sim *sim, uint64_t now_ns,
     return due_ns;
 }
 
-static int sim_submit(void *state, struct sy_device_op *op)
+/* Before the lock is released: show others what is due when. */
+static void show_due(struct sim_lane *lane)
 {
-    struct sim *sim = state;
-    uint64_t ready;
+    atomic_store_explicit(&lane->first_ns,
+                          lane->next_count == 0 ? SY_FOREVER
+                                                : lane->next[0].due_ns,
+                          memory_order_relaxed);
+    atomic_store_explicit(&lane->ready_ns, ready_ns(lane),
+                          memory_order_relaxed);
+}
+
+static int lane_submit(struct sim *sim, struct sim_lane *lane,
+                       struct sy_device_op *op)
+{
     int wake = 0;
 
-    pthread_mutex_lock(&sim->lock);
-    if (sim->next_count + sim->later_count >= sim->queue) {
-        pthread_mutex_unlock(&sim->lock);
+    pthread_mutex_lock(&lane->lock);
+    if (lane->next_count + lane->later_count >= sim->lane_queue) {
+        pthread_mutex_unlock(&lane->lock);
         return -EAGAIN;
     }
     op->due_ns =
-        occupy_server(sim, sy_clock_now_ns(sim->clock), draw_service_ns(sim));
-    insert(sim, (struct sim_entry){op->due_ns, sim->arrivals++, op});
-    ready = ready_ns(sim);
-    if (ready < sim->sleeping_until_ns) {
+        occupy_server(lane, sy_clock_now_ns(sim->clock), draw_service_ns(lane));
+    insert(lane, (struct sim_entry){op->due_ns, lane->arrivals++, op});
+    show_due(lane);
+    if (ready_ns(lane) < sim->sleeping_until_ns) {
         sim->sleeping_until_ns = 0; /* one wake-up is enough */
         wake = 1;
     }
-    pthread_mutex_unlock(&sim->lock);
+    pthread_mutex_unlock(&lane->lock);
     if (wake)
         pthread_cond_signal(&sim->changed);
     return 0;
+}
+
+static int sim_submit(void *state, struct sy_device_op *op)
+{
+    struct sim *sim = state;
+    uint64_t own = sy__thread_number() % sim->lanes;
+
+    /* Full means that no lane has room. */
+    for (uint64_t i = 0; i < sim->lanes; i++)
+        if (lane_submit(sim, &sim->lane[(own + i) % sim->lanes], op) == 0)
+            return 0;
+    return -EAGAIN;
 }
 
 /* ---- completion --------------------------------------------------------- */
@@ -279,46 +333,114 @@ static void complete(struct sim *sim, struct sy_device_op *op, uint64_t ready,
 }
 
 /*
- * Announce the batches that are ready, and also the rest of what is due if
- * partial. Called with the lock held, which is released meanwhile: what is
- * submitted then is due after now, so the first entries stay the first.
+ * Announce the batches that are ready, and also the rest of what is due by
+ * due_ns if partial. Called with the lock held, which is released meanwhile:
+ * what is submitted then is due after now, so the first entries stay the first.
+ * Several threads may be at it; each entry is taken by one.
  */
-static int announce_ready(struct sim *sim, int partial, uint64_t *next_ns)
+static int announce_ready(struct sim_lane *lane, int partial, uint64_t now_ns,
+                          uint64_t due_ns, int most)
 {
-    uint64_t now_ns = sy_clock_now_ns(sim->clock), ready = 0;
-    size_t committed = 0;
+    struct sim *sim = lane->sim;
     int announced = 0;
 
-    for (;;) {
+    while (announced < most) {
         struct sim_entry first;
+        uint64_t ready = now_ns;
 
-        if (committed == 0 && ready_ns(sim) <= now_ns) {
-            committed = sim->next_count;
-            ready = ready_ns(sim);
+        if (lane->committed == 0 && ready_ns(lane) <= now_ns) {
+            lane->committed = lane->next_count;
+            lane->commit_ns = ready_ns(lane);
         }
-        if (sim->next_count == 0 || (committed == 0 && !partial) ||
-            sim->next[0].due_ns > now_ns)
+        if (lane->next_count == 0 || (lane->committed == 0 && !partial) ||
+            lane->next[0].due_ns > due_ns)
             break;
-        first = take_first(sim);
-        pthread_mutex_unlock(&sim->lock);
-        complete(sim, first.op, committed > 0 ? ready : now_ns, now_ns);
+        first = take_first(lane);
+        if (lane->committed > 0) {
+            lane->committed--;
+            ready = lane->commit_ns;
+        }
+        show_due(lane);
+        pthread_mutex_unlock(&lane->lock);
+        complete(sim, first.op, ready, now_ns);
         announced++;
-        if (committed > 0)
-            committed--;
-        pthread_mutex_lock(&sim->lock);
+        pthread_mutex_lock(&lane->lock);
     }
-    *next_ns = ready_ns(sim);
     return announced;
+}
+
+static int lane_poll(struct sim_lane *lane)
+{
+    uint64_t first_ns =
+        atomic_load_explicit(&lane->first_ns, memory_order_relaxed);
+    uint64_t now_ns;
+    int announced;
+
+    if (first_ns == SY_FOREVER)
+        return 0;
+    now_ns = sy_clock_now_ns(lane->sim->clock);
+    if (first_ns > now_ns)
+        return 0;
+    pthread_mutex_lock(&lane->lock);
+    announced = announce_ready(lane, 1, now_ns, now_ns, INT_MAX);
+    pthread_mutex_unlock(&lane->lock);
+    return announced;
+}
+
+/* Announce one operation of another thread's lane that was due by due_ns,
+   unless somebody is at that lane. */
+static int lane_help(struct sim_lane *lane, uint64_t now_ns, uint64_t due_ns)
+{
+    int announced;
+
+    if (atomic_load_explicit(&lane->first_ns, memory_order_relaxed) > due_ns ||
+        pthread_mutex_trylock(&lane->lock) != 0)
+        return 0;
+    announced = announce_ready(lane, 1, now_ns, due_ns, 1);
+    pthread_mutex_unlock(&lane->lock);
+    return announced;
+}
+
+static int help_others(struct sim *sim, uint64_t own, uint64_t overdue_ns)
+{
+    uint64_t now_ns = sy_clock_now_ns(sim->clock);
+    uint64_t due_ns = now_ns > overdue_ns ? now_ns - overdue_ns : 0;
+    int announced = 0;
+
+    for (uint64_t i = 1; i < sim->lanes && announced == 0; i++)
+        announced =
+            lane_help(&sim->lane[(own + i) % sim->lanes], now_ns, due_ns);
+    return announced;
+}
+
+static uint64_t earliest_ns(const struct sim *sim)
+{
+    uint64_t earliest = SY_FOREVER;
+
+    for (uint64_t i = 0; i < sim->lanes; i++) {
+        uint64_t ready =
+            atomic_load_explicit(&sim->lane[i].ready_ns, memory_order_relaxed);
+
+        earliest = ready < earliest ? ready : earliest;
+    }
+    return earliest;
 }
 
 static int sim_poll(void *state, uint64_t *next_ns)
 {
     struct sim *sim = state;
-    int announced;
+    uint64_t number = sy__thread_number() % sim->lanes;
+    struct sim_lane *own = &sim->lane[number];
+    int announced = lane_poll(own);
 
-    pthread_mutex_lock(&sim->lock);
-    announced = announce_ready(sim, 1, next_ns);
-    pthread_mutex_unlock(&sim->lock);
+    if (sim->lanes > 1 && announced == 0)
+        announced = help_others(sim, number, 0);
+    else if (sim->lanes > 1 &&
+             atomic_fetch_add_explicit(&own->polls, 1, memory_order_relaxed) %
+                     LOOK_EVERY_POLLS ==
+                 0)
+        announced += help_others(sim, number, OVERDUE_NS);
+    *next_ns = earliest_ns(sim);
     return announced;
 }
 
@@ -330,7 +452,7 @@ static void sleep_until(struct sim *sim, uint64_t until_ns)
 
     sim->sleeping_until_ns = until_ns;
     if (until_ns == SY_FOREVER) {
-        pthread_cond_wait(&sim->changed, &sim->lock);
+        pthread_cond_wait(&sim->changed, &sim->lane->lock);
     } else if (until_ns > now_ns) {
         /* The device's clock may count from elsewhere than the kernel's. */
         clock_gettime(CLOCK_MONOTONIC, &end);
@@ -339,7 +461,7 @@ static void sleep_until(struct sim *sim, uint64_t until_ns)
                              until_ns - now_ns);
         end.tv_sec = (time_t)(end_ns / SY_NS_PER_S);
         end.tv_nsec = (long)(end_ns % SY_NS_PER_S);
-        pthread_cond_timedwait(&sim->changed, &sim->lock, &end);
+        pthread_cond_timedwait(&sim->changed, &sim->lane->lock, &end);
     }
     sim->sleeping_until_ns = 0;
 }
@@ -347,17 +469,18 @@ static void sleep_until(struct sim *sim, uint64_t until_ns)
 static void *sim_thread(void *state)
 {
     struct sim *sim = state;
-    uint64_t next_ns;
+    uint64_t now_ns;
 
     /* By default the kernel may be 50 us late on purpose. */
     (void)prctl(PR_SET_TIMERSLACK, 1);
-    pthread_mutex_lock(&sim->lock);
+    pthread_mutex_lock(&sim->lane->lock);
     while (!sim->stop) {
-        (void)announce_ready(sim, 0, &next_ns);
+        now_ns = sy_clock_now_ns(sim->clock);
+        (void)announce_ready(sim->lane, 0, now_ns, now_ns, INT_MAX);
         if (!sim->stop)
-            sleep_until(sim, next_ns);
+            sleep_until(sim, ready_ns(sim->lane));
     }
-    pthread_mutex_unlock(&sim->lock);
+    pthread_mutex_unlock(&sim->lane->lock);
     return NULL;
 }
 
@@ -504,21 +627,46 @@ static int take_service(void *to, const char *value, char *why,
 
 /* A thread that has to share its CPU with the jobs is late: then polling is
    the better model. */
-static unsigned default_mode(const struct sy_clock *clock)
+static unsigned default_mode(const struct sy_device_config *cfg)
 {
     cpu_set_t cpus;
 
-    if (!clock->is_real || sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
+    if (!cfg->clock->is_real || cfg->poll_policy != NULL ||
+        sched_getaffinity(0, sizeof(cpus), &cpus) != 0)
         return MODE_POLL;
     return CPU_COUNT(&cpus) < 3 ? MODE_POLL : MODE_THREAD;
 }
 
-static int parse_options(struct sim *sim, const char *text, char *why,
-                         size_t why_bytes)
+/* Lanes are equal: they divide servers and queue. */
+static int divide(struct sim *sim, char *why, size_t why_bytes)
+{
+    if (sim->mode == MODE_DEFAULT)
+        sim->mode = sim->lanes > 1 ? MODE_POLL : sim->default_mode;
+    if (sim->mode == MODE_THREAD && sim->lanes > 1) {
+        sy__explain(why, why_bytes,
+                    "sim: lanes=%llu: mode=thread has one lane; use mode=poll",
+                    (unsigned long long)sim->lanes);
+        return -EINVAL;
+    }
+    if (sim->servers % sim->lanes != 0 || sim->queue % sim->lanes != 0) {
+        sy__explain(why, why_bytes,
+                    "sim: lanes=%llu: does not divide servers=%llu and "
+                    "queue=%llu",
+                    (unsigned long long)sim->lanes,
+                    (unsigned long long)sim->servers,
+                    (unsigned long long)sim->queue);
+        return -EINVAL;
+    }
+    sim->lane_servers = sim->servers / sim->lanes;
+    sim->lane_queue = sim->queue / sim->lanes;
+    return 0;
+}
+
+static int parse_options(struct sim *sim, const char *text, uint64_t *seed,
+                         char *why, size_t why_bytes)
 {
     static const char *const modes[] = {"poll", "thread", NULL};
     static const char *const answers[] = {"yes", "no", NULL};
-    uint64_t seed = 1;
     const struct sy__option options[] = {
         {.key = "servers",
          .accepts = "1 .. 1024",
@@ -543,9 +691,14 @@ static int parse_options(struct sim *sim, const char *text, char *why,
          .accepts = "poll, thread",
          .word = &sim->mode,
          .words = modes},
+        {.key = "lanes",
+         .accepts = "1 .. 64",
+         .count = &sim->lanes,
+         .min = 1,
+         .max = LANES_MAX},
         {.key = "seed",
          .accepts = "0 .. 18446744073709551615",
-         .count = &seed,
+         .count = seed,
          .max = UINT64_MAX},
         {.key = "execute",
          .accepts = "yes, no",
@@ -557,14 +710,15 @@ static int parse_options(struct sim *sim, const char *text, char *why,
     sim->servers = 1;
     sim->queue = 1024;
     sim->batch = 1;
-    sim->mode = default_mode(sim->clock);
+    sim->lanes = 1;
+    sim->mode = MODE_DEFAULT;
+    *seed = 1;
     sim->service.shape = FIXED;
     sim->service.typical_ns = 50 * SY_NS_PER_US;
     err =
         sy__options_parse("sim", text, options,
                           sizeof(options) / sizeof(options[0]), why, why_bytes);
-    random_seed(sim->random, seed);
-    return err;
+    return err != 0 ? err : divide(sim, why, why_bytes);
 }
 
 /* ---- opening and closing ------------------------------------------------ */
@@ -598,42 +752,71 @@ static int start_thread(struct sim *sim, char *why, size_t why_bytes)
     return -err;
 }
 
+static void free_lanes(struct sim *sim)
+{
+    for (uint64_t i = 0; sim->lane != NULL && i < sim->lanes; i++) {
+        free(sim->lane[i].later);
+        free(sim->lane[i].next);
+        free(sim->lane[i].free_ns);
+        pthread_mutex_destroy(&sim->lane[i].lock);
+    }
+    free(sim->lane);
+}
+
+static int make_lanes(struct sim *sim, uint64_t seed)
+{
+    size_t bytes = sim->lanes * sizeof(*sim->lane);
+    int err = 0;
+
+    sim->lane = aligned_alloc(SY_CACHE_LINE, bytes);
+    if (sim->lane == NULL)
+        return -ENOMEM;
+    memset(sim->lane, 0, bytes);
+    for (uint64_t i = 0; i < sim->lanes; i++) {
+        struct sim_lane *lane = &sim->lane[i];
+
+        lane->sim = sim;
+        pthread_mutex_init(&lane->lock, NULL);
+        random_seed(lane->random, seed + i);
+        lane->free_ns = calloc(sim->lane_servers, sizeof(*lane->free_ns));
+        lane->next = calloc(sim->batch, sizeof(*lane->next));
+        lane->later = calloc(sim->lane_queue + 1, sizeof(*lane->later));
+        show_due(lane);
+        if (lane->free_ns == NULL || lane->next == NULL || lane->later == NULL)
+            err = -ENOMEM;
+    }
+    return err;
+}
+
 static int sim_open(void *state, const struct sy_device_config *cfg,
                     uint32_t *caps, char *why, size_t why_bytes)
 {
     struct sim *sim = state;
+    uint64_t seed;
     int err;
 
     sim->device = cfg->device;
     sim->clock = cfg->clock;
-    err = parse_options(sim, cfg->options, why, why_bytes);
+    sim->default_mode = default_mode(cfg);
+    err = parse_options(sim, cfg->options, &seed, why, why_bytes);
     if (err != 0)
         goto free_trace;
-
-    sim->free_ns = calloc(sim->servers, sizeof(*sim->free_ns));
-    sim->next = calloc(sim->batch, sizeof(*sim->next));
-    sim->later = calloc(sim->queue + 1, sizeof(*sim->later));
-    if (sim->free_ns == NULL || sim->next == NULL || sim->later == NULL) {
+    err = make_lanes(sim, seed);
+    if (err != 0) {
         sy__explain(why, why_bytes, "sim: no memory");
-        err = -ENOMEM;
-        goto free_heaps;
+        goto free_lanes;
     }
-    pthread_mutex_init(&sim->lock, NULL);
-    *caps = SY_DV_POLLED;
+    *caps = SY_DV_POLLED | SY_DV_SHARED_POLL;
     if (sim->mode == MODE_THREAD) {
         *caps = 0;
         err = start_thread(sim, why, why_bytes);
         if (err != 0)
-            goto destroy_lock;
+            goto free_lanes;
     }
     return 0;
 
-destroy_lock:
-    pthread_mutex_destroy(&sim->lock);
-free_heaps:
-    free(sim->later);
-    free(sim->next);
-    free(sim->free_ns);
+free_lanes:
+    free_lanes(sim);
 free_trace:
     free(sim->service.trace_ns);
     return err;
@@ -644,19 +827,18 @@ static void sim_close(void *state)
     struct sim *sim = state;
 
     if (sim->mode == MODE_THREAD) {
-        pthread_mutex_lock(&sim->lock);
+        pthread_mutex_lock(&sim->lane->lock);
         sim->stop = 1;
-        pthread_mutex_unlock(&sim->lock);
+        pthread_mutex_unlock(&sim->lane->lock);
         pthread_cond_signal(&sim->changed);
         pthread_join(sim->thread, NULL);
         pthread_cond_destroy(&sim->changed);
     }
-    while (sim->next_count > 0)
-        sy_device_announce(sim->device, take_first(sim).op, -ECANCELED, 0);
-    pthread_mutex_destroy(&sim->lock);
-    free(sim->later);
-    free(sim->next);
-    free(sim->free_ns);
+    for (uint64_t i = 0; i < sim->lanes; i++)
+        while (sim->lane[i].next_count > 0)
+            sy_device_announce(sim->device, take_first(&sim->lane[i]).op,
+                               -ECANCELED, 0);
+    free_lanes(sim);
     free(sim->service.trace_ns);
 }
 
@@ -667,7 +849,7 @@ const struct sy_device_ops sy_device_sim = {
                "time",
     .options = "servers=1..1024,service=fixed:T|exponential:T|lognormal:T:S|"
                "trace:FILE,queue=1..65536,batch=1..256,mode=poll|thread,"
-               "seed=N,execute=yes|no",
+               "lanes=1..64,seed=N,execute=yes|no,poll=POLICY",
     .state_bytes = sizeof(struct sim),
     .open = sim_open,
     .close = sim_close,

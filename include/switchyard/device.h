@@ -22,6 +22,7 @@ struct sy_runtime;
 struct sy_device;
 struct sy_device_op;
 struct sy_device_ops;
+struct sy_poll_policy_ops;
 
 typedef int (*sy_device_execute_fn)(void *arg);
 typedef void (*sy_device_notify_fn)(struct sy_waker waker, void *user);
@@ -48,7 +49,7 @@ struct sy_device_op {
     uint64_t submitted_ns; /* device clock, at sy_device_submit() */
     uint64_t completed_ns; /* device clock, just before done was set */
 
-    uint32_t done; /* read with sy_device_op_done() only */
+    uint32_t done; /* 0 at first; read with sy_device_op_done() only */
 
     /* The device's own, from submit to completion. */
     struct sy_device_op *next;
@@ -67,7 +68,8 @@ SY_API int sy_device_op_done(const struct sy_device_op *op);
  * @out    set to the device, NULL on failure
  * @spec   "name" or "name:options", options being "key=value" separated by
  *         commas; the first may be a bare value, for the device's main key.
- *         "sim:servers=4,service=lognormal:50us:0.3,queue=64", "workers:2"
+ *         "sim:servers=4,service=lognormal:50us:0.3,queue=64", "workers:2".
+ *         A polled device also takes "poll=POLICY", see poll_policy.h
  * @clock  borrowed until close; NULL: sy_clock_monotonic()
  * @why    on failure: what is wrong with spec, in words, with the accepted
  *         range; "" on success
@@ -104,8 +106,10 @@ SY_API void sy_device_close(struct sy_device *device);
 SY_API void sy_device_submit(struct sy_device *device, struct sy_device_op *op);
 
 /*
- * Let a polled device announce what is due. One thread at a time; others
- * return at once. Must not be called inside a job.
+ * Let a polled device announce what is due, if its poll policy says that now is
+ * the time (poll_policy.h). Any thread, several at once: a device without
+ * SY_DV_SHARED_POLL serves one and lets the others return at once. Must not be
+ * called inside a job.
  *
  * @next_ns  set to the time of the device's clock at which polling again is
  *           worth while; SY_FOREVER if nothing is pending or the device has
@@ -114,6 +118,16 @@ SY_API void sy_device_submit(struct sy_device *device, struct sy_device_op *op);
  * Returns how many operations were announced.
  */
 SY_API int sy_device_poll(struct sy_device *device, uint64_t *next_ns);
+
+/*
+ * As sy_device_poll(), for a caller who may have better to do than to poll.
+ *
+ * @active  how many jobs he has started that have not ended: while some of
+ *          them do not wait for the device, the policy "heuristic" may put a
+ *          poll off. 0, as with sy_device_poll(): nothing else to do
+ */
+SY_API int sy_device_poll_for(struct sy_device *device, uint64_t active,
+                              uint64_t *next_ns);
 
 /*
  * Have an operation executed by the device for the calling job: submit, pause
@@ -136,12 +150,16 @@ struct sy_device_stats {
     uint64_t submitted;
     uint64_t completed;
     uint64_t refused;    /* times the device was full, and the op had to wait */
-    uint64_t depth_peak; /* most operations inside the device at once */
+    uint64_t depth_peak; /* most operations inside the device at once, with
+                            those just being announced; a sample where several
+                            threads submit */
     uint64_t late_max_ns; /* how long after its due time the device came to
                              an operation, to compute or to announce it: its
                              own lateness */
     uint64_t late_sum_ns; /* over late_count operations */
     uint64_t late_count;
+    uint64_t repeated; /* announcements of what was not in flight: the device
+                          is broken; see sy_device_announce() */
 };
 
 /* Read the counters. Any thread. */
@@ -153,13 +171,16 @@ SY_API void sy_device_get_stats(struct sy_device *device,
 #define SY_DEVICE_ABI 1
 
 enum sy_device_cap {
-    SY_DV_POLLED = 1 << 0, /* needs sy_device_poll(); has no thread */
+    SY_DV_POLLED = 1 << 0,      /* needs sy_device_poll(); has no thread */
+    SY_DV_SHARED_POLL = 1 << 1, /* several threads may be in poll at once */
 };
 
 struct sy_device_config {
     const char *options;      /* what stands behind "name:", "" if nothing */
     struct sy_clock *clock;   /* never NULL */
     struct sy_device *device; /* for sy_device_announce() */
+    const struct sy_poll_policy_ops *poll_policy; /* asked for by the user, who
+                                 thus wants to poll; NULL: none was named */
 };
 
 struct sy_device_ops {
@@ -181,7 +202,8 @@ struct sy_device_ops {
     /* Required. Take the operation: 0, or -EAGAIN when full. Any thread. */
     int (*submit)(void *state, struct sy_device_op *op);
 
-    /* Required with SY_DV_POLLED; as sy_device_poll(), never re-entered. */
+    /* Required with SY_DV_POLLED; as sy_device_poll(). On one thread at a time,
+       unless SY_DV_SHARED_POLL is set. */
     int (*poll)(void *state, uint64_t *next_ns);
 };
 
@@ -190,6 +212,10 @@ struct sy_device_ops {
  * announces it, and submits what waits in line, which may call the submit hook:
  * give the operation's room free first, and hold no lock that submit takes. op
  * must not be touched after.
+ *
+ * Exactly once for each operation. A second time is counted (stats.repeated)
+ * and ignored as long as the submitter keeps op's memory and does not submit
+ * it again; later it cannot be told from an announcement of something else.
  *
  * @late_ns  how much later than it should have been, as the device knows it
  */

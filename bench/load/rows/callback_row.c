@@ -139,7 +139,7 @@ static void loop(struct sy__load *load)
         start_more(load);
         if (cb->in_flight == 0)
             return;
-        sy_device_poll(load->device, &next);
+        sy_device_poll_for(load->device, cb->in_flight, &next);
         op = collect(cb);
         if (op == NULL && next == SY_FOREVER)
             wait_for_doorbell(cb);

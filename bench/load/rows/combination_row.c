@@ -191,7 +191,7 @@ static void loop(struct sy__load *load)
         start_more(load);
         if (c->in_flight == 0)
             return;
-        sy_device_poll(load->device, &next);
+        sy_device_poll_for(load->device, c->in_flight, &next);
         ran = sy_runtime_run(c->rt, sy__load_idle_ns(load, next));
         if (ran < 0) {
             sy__load_fail(load, NULL, "waiting for jobs failed: %s",

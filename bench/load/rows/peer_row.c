@@ -173,7 +173,7 @@ static void loop(struct sy__load *load)
         start_more(load);
         if (peer->in_flight == 0)
             return;
-        sy_device_poll(load->device, &next);
+        sy_device_poll_for(load->device, peer->in_flight, &next);
         /* Only another thread can end a sleep of the peer's. Until the next
            event of a polled device it is the load's clock that sleeps. */
         n = peer->ops->run(peer->state, next == SY_FOREVER ? SY__LOOK_NS : 0);
