@@ -231,12 +231,12 @@ std::string figure(wakes::bar_kind kind, double value)
 
 void print_results(const std::vector<result> &results)
 {
-    std::printf("\n%-32s %-38s %-36s %9s %9s %7s  %s\n", "metric", "ours",
+    std::printf("\n%-32s %-40s %-36s %9s %9s %7s  %s\n", "metric", "ours",
                 "compared with", "at least", "at median", "bar", "verdict");
     for (const result &r : results) {
         const wakes::bar &bar = *r.bar;
 
-        std::printf("%-32s %-38s %-36s %9s %9s %7s  %s\n", bar.metric, bar.ours,
+        std::printf("%-32s %-40s %-36s %9s %9s %7s  %s\n", bar.metric, bar.ours,
                     bar.theirs != nullptr ? bar.theirs : "",
                     figure(bar.kind, r.at_least).c_str(),
                     figure(bar.kind, r.at_median).c_str(),
