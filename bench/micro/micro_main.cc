@@ -41,6 +41,7 @@ int main(int argc, char **argv)
     measured::add_plain(all);
     measured::add_by_table(all, notes);
     measured::add_bound(all, notes);
+    measured::add_raw_wakes(all, notes);
     measured::add_wakes(all, notes);
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv))

@@ -60,6 +60,10 @@ void add_plain(scenarios &out);
 
 /* From sy_wake() to the job running again, for every engine. */
 void add_wakes(scenarios &out, notices &notes);
+
+/* What wake-ups are made of: system calls, hand-overs. */
+void add_raw_wakes(scenarios &out, notices &notes);
+void add_raw_uring(scenarios &out, notices &notes);
 } // namespace measured
 
 #endif
