@@ -226,6 +226,8 @@ struct sy__spin {
     uint64_t saved_at_ns; /* when saved was right; 0: never */
     int64_t saved;        /* budget left, in hundredths of ns; may be owed */
     uint32_t percent;
+    uint32_t short_sleeps; /* since next_ns was set back */
+    uint32_t doubts;       /* times it was, and nothing found since */
     uint64_t spins;
     uint64_t hits;
     uint64_t spent_ns;

@@ -13,7 +13,9 @@
  *   a habit    such a spin halves the length of the next one, down to none at
  *              all; one that found something doubles it. With none left, it is
  *              the sleeps that tell: one that ended so soon that a spin would
- *              have done sets the length back.
+ *              have done sets the length back. If spins find nothing even
+ *              then, for a waker that shares our processor gets it only when
+ *              we sleep, twice as many such sleeps are needed the next time.
  *
  * A spin reads memory only, by the engine's peek hook, and neither arms nor
  * collects anything. What it finds is a reason to call wait, and what it does
@@ -31,6 +33,9 @@
 
 /* Shorter spins than this are not begun. */
 #define SHORTEST_NS 1000
+
+/* So many short sleeps set the length back at the most, as a power of 2. */
+#define DOUBTS_MAX 6
 
 /* Between two readings of the clock, which costs as much as several looks. */
 #define LOOKS_PER_READING 16
@@ -90,6 +95,7 @@ static void save_up(struct sy__spin *spin, uint64_t now_ns)
 static void found(struct sy__spin *spin)
 {
     spin->hits++;
+    spin->doubts = 0;
     spin->next_ns *= 2;
     if (spin->next_ns > spin->longest_ns)
         spin->next_ns = spin->longest_ns;
@@ -107,7 +113,7 @@ static void found_nothing(struct sy__spin *spin, uint64_t spent_ns)
 bool sy__spin_wait(struct sy_runtime *rt, uint64_t left_ns)
 {
     struct sy__spin *spin = &rt->spin;
-    uint64_t begin_ns, now_ns, limit_ns;
+    uint64_t begin_ns, now_ns, limit_ns, spent_ns;
     bool hit = false;
 
     if (spin->next_ns == 0)
@@ -125,12 +131,15 @@ bool sy__spin_wait(struct sy_runtime *rt, uint64_t left_ns)
         if (!hit) /* else the reading would delay what was found */
             now_ns = sy_clock_now_ns(rt->clock);
     } while (!hit && now_ns - begin_ns < limit_ns);
+    spent_ns = now_ns - begin_ns;
+    if (spent_ns > limit_ns) /* preempted: somebody else had the processor */
+        spent_ns = limit_ns;
     spin->spins++;
-    spin->spent_ns += now_ns - begin_ns;
+    spin->spent_ns += spent_ns;
     if (hit)
         found(spin);
     else
-        found_nothing(spin, now_ns - begin_ns);
+        found_nothing(spin, spent_ns);
     return hit;
 }
 
@@ -138,6 +147,11 @@ void sy__spin_slept(struct sy__spin *spin, uint64_t slept_ns)
 {
     /* The wake-up came after the time that the sleep took less what it took to
        wake from it, for which longest_ns stands. */
-    if (slept_ns <= 2 * spin->longest_ns)
-        spin->next_ns = spin->longest_ns;
+    if (spin->next_ns != 0 || slept_ns > 2 * spin->longest_ns ||
+        ++spin->short_sleeps >> spin->doubts == 0)
+        return;
+    spin->short_sleeps = 0;
+    spin->next_ns = spin->longest_ns;
+    if (spin->doubts < DOUBTS_MAX)
+        spin->doubts++;
 }

@@ -35,7 +35,9 @@ struct sy_runtime_stats {
     uint64_t spins;           /* times it looked for a while before a sleep */
     uint64_t spins_hit;       /* of these, that found a wake-up */
     uint64_t spin_ns;         /* in spins, up to the last reading of the clock:
-                                 one of 1 us or less may count for nothing */
+                                 one of 1 us or less may count for nothing, and
+                                 one that was preempted as what it was meant
+                                 to take */
     uint64_t spin_lost_ns;    /* of this, in spins that found nothing; what
                                  spin_percent limits */
     uint64_t collected;       /* wake-ups that the engine delivered */
