@@ -324,6 +324,13 @@ int sy__runtime_own(struct sy_runtime *rt);
 /* Is it in the calling thread's list? Of an inherited one that says nothing
    about whose it was. */
 bool sy__runtime_is_mine(const struct sy_runtime *rt);
+/* The same, for the short paths. */
+static inline int sy__runtime_own_fast(struct sy_runtime *rt)
+{
+    return SY_LIKELY(rt != NULL && rt->thread == sy_bind_self)
+               ? 0
+               : sy__runtime_own(rt);
+}
 /* Close the engine of an inherited runtime that was never used here. */
 void sy__inherited_close(struct sy_runtime *rt);
 /* End every job of a thread that ends, and close its runtimes. What a device

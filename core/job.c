@@ -242,7 +242,8 @@ static void run_defers(struct sy_job *job)
 static void let_go(struct sy_job *job)
 {
     job->gate |= GATE_NO_PAUSE;
-    run_defers(job);
+    if (job->defers != NULL)
+        run_defers(job);
     if (job->wait != NULL) {
         sy__wait_detach(job->wait);
         job->wait = NULL;
@@ -793,12 +794,13 @@ int sy_job_pin(struct sy_runtime *rt, struct sy_waker *waker)
     struct sy_job *slot = sy_bind_self->current;
     int err;
 
-    *waker = (struct sy_waker){0};
     if (!sy__is_root(slot))
         rt = slot->rt;
-    err = sy__runtime_own(rt);
-    if (err != 0)
+    err = sy__runtime_own_fast(rt);
+    if (err != 0) {
+        *waker = (struct sy_waker){0};
         return err;
+    }
     if (sy__is_root(slot))
         slot = rt->root;
     slot->pins_taken++;

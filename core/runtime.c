@@ -546,7 +546,7 @@ int sy_runtime_run(struct sy_runtime *rt, uint64_t timeout_ns)
     int err, resumed;
     bool woken;
 
-    err = sy__runtime_own(rt);
+    err = sy__runtime_own_fast(rt);
     if (err != 0)
         return err;
     if (rt->quarantine != NULL)
