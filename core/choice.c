@@ -19,6 +19,8 @@ static struct {
     char switcher[NAME_MAX_BYTES];
     char engine[NAME_MAX_BYTES];
     char guard[NAME_MAX_BYTES];
+    uint64_t spin_ns;
+    bool has_spin_ns;
     bool explain;
 } environment;
 
@@ -35,6 +37,24 @@ static void copy_name(char *to, const char *name)
         snprintf(to, NAME_MAX_BYTES, "%s", name);
 }
 
+/* A decimal number up to max, and nothing else. */
+static bool read_number(uint64_t *out, const char *text, uint64_t max)
+{
+    uint64_t n = 0;
+
+    if (text == NULL || *text == '\0')
+        return false;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        n = n * 10 + (uint64_t)(*text - '0');
+        if (n > max)
+            return false;
+    }
+    *out = n;
+    return true;
+}
+
 SY_CONSTRUCTOR static void read_environment(void)
 {
     const char *explain = secure_getenv("SWITCHYARD_EXPLAIN");
@@ -42,6 +62,9 @@ SY_CONSTRUCTOR static void read_environment(void)
     copy_name(environment.switcher, secure_getenv("SWITCHYARD_SWITCHER"));
     copy_name(environment.engine, secure_getenv("SWITCHYARD_ENGINE"));
     copy_name(environment.guard, secure_getenv("SWITCHYARD_GUARD"));
+    environment.has_spin_ns =
+        read_number(&environment.spin_ns, secure_getenv("SWITCHYARD_SPIN_NS"),
+                    SY_SPIN_NS_MAX);
     environment.explain = explain != NULL && strcmp(explain, "1") == 0;
 }
 
@@ -302,6 +325,12 @@ static void explain(const char *kind, const char *name, const char *variant,
 const char *sy__environment_guard(void)
 {
     return environment.guard;
+}
+
+bool sy__environment_spin_ns(uint64_t *ns)
+{
+    *ns = environment.spin_ns;
+    return environment.has_spin_ns;
 }
 
 void sy__choice_explain(const char *kind, const char *words)

@@ -62,7 +62,9 @@ enum slot_state {
 
 /* Where jobs take the careful way into and out of a pause: sy_job.in_gate. */
 enum {
-    IN_WAIT = 1 << 0, /* a wait context, whose window of changes ends */
+    IN_WAIT = 1 << 0,  /* a wait context, whose window of changes ends */
+    IN_WOKEN = 1 << 1, /* simply paused, and its wake-up was collected: what
+                          PERMIT was before */
 };
 
 #if !SY_ASAN && !SY_TSAN
@@ -216,6 +218,31 @@ SY_API int sy_bind_runtime_open(struct sy_runtime **out,
 /* Make the calling thread's state if it has none. 0 or -ENOMEM. */
 int sy__thread_join(void);
 
+/* ---- spinning ---------------------------------------------------------- */
+
+struct sy__spin {
+    uint64_t longest_ns;  /* 0: never */
+    uint64_t next_ns;     /* how long the next may last; 0: none */
+    uint64_t saved_at_ns; /* when saved was right; 0: never */
+    int64_t saved;        /* budget left, in hundredths of ns; may be owed */
+    uint32_t percent;
+    uint32_t short_sleeps; /* since next_ns was set back */
+    uint32_t doubts;       /* times it was, and nothing found since */
+    uint64_t spins;
+    uint64_t hits;
+    uint64_t spent_ns;
+    uint64_t lost_ns;
+};
+
+bool sy__spin_config_is_good(const struct sy_runtime_config *cfg);
+void sy__spin_init(struct sy__spin *spin, const struct sy_runtime_config *cfg);
+/* Look for a wake-up until one is there, left_ns have passed or it is time to
+   sleep; was there one? The engine can peek and the clock is real. */
+bool sy__spin_wait(struct sy_runtime *rt, uint64_t left_ns);
+/* A sleep after no such spin, or one in vain, took this long and ended with a
+   wake-up. */
+void sy__spin_slept(struct sy__spin *spin, uint64_t slept_ns);
+
 /* ---- runtimes ---------------------------------------------------------- */
 
 #define COLLECT_MAX 256 /* slots taken from the engine at once */
@@ -239,6 +266,7 @@ struct sy_runtime {
     void *engine_state;
     struct sy_engine_counts counts;
     struct sy_clock *clock;
+    struct sy__spin spin;
 
     struct sy__stacks stacks;
     struct sy_job **slots; /* by eslot.index; [0] is root */
@@ -296,6 +324,13 @@ int sy__runtime_own(struct sy_runtime *rt);
 /* Is it in the calling thread's list? Of an inherited one that says nothing
    about whose it was. */
 bool sy__runtime_is_mine(const struct sy_runtime *rt);
+/* The same, for the short paths. */
+static inline int sy__runtime_own_fast(struct sy_runtime *rt)
+{
+    return SY_LIKELY(rt != NULL && rt->thread == sy_bind_self)
+               ? 0
+               : sy__runtime_own(rt);
+}
 /* Close the engine of an inherited runtime that was never used here. */
 void sy__inherited_close(struct sy_runtime *rt);
 /* End every job of a thread that ends, and close its runtimes. What a device
@@ -367,6 +402,8 @@ struct sy__choice {
 
 /* The value of SWITCHYARD_GUARD, or "". */
 const char *sy__environment_guard(void);
+/* The value of SWITCHYARD_SPIN_NS. False: it is not set, or out of range. */
+bool sy__environment_spin_ns(uint64_t *ns);
 /* With SWITCHYARD_EXPLAIN=1: say so on standard error. */
 void sy__choice_explain(const char *kind, const char *words);
 

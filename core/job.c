@@ -150,10 +150,13 @@ static void stand_in_init(struct stand_in *in, struct sy_runtime *rt)
 
 bool sy__clear_permit(struct sy_job *slot)
 {
+    uint16_t noted = slot->in_gate & IN_WOKEN;
     /* acq_rel pairs with sy_wake(): see waker.c */
-    return (atomic_fetch_and_explicit(&slot->word, ~WORD_PERMIT,
-                                      memory_order_acq_rel) &
-            WORD_PERMIT) != 0;
+    uint64_t old = atomic_fetch_and_explicit(&slot->word, ~WORD_PERMIT,
+                                             memory_order_acq_rel);
+
+    slot->in_gate ^= noted;
+    return noted != 0 || (old & WORD_PERMIT) != 0;
 }
 
 static inline bool has_permit(const struct sy_job *slot)
@@ -198,6 +201,7 @@ static int enter_carefully(struct sy_job *job, struct sy_job **out_job,
 
     if (has_permit(job))
         (void)sy__clear_permit(job);
+    job->in_gate &= (uint16_t)~IN_WOKEN;
     sy_wait_reset_changes(job->wait);
     if ((job->gate & GATE_CANCELLED) != 0) {
         job->gate &= (uint16_t)~GATE_CANCELLED;
@@ -238,12 +242,13 @@ static void run_defers(struct sy_job *job)
 static void let_go(struct sy_job *job)
 {
     job->gate |= GATE_NO_PAUSE;
-    run_defers(job);
+    if (job->defers != NULL)
+        run_defers(job);
     if (job->wait != NULL) {
         sy__wait_detach(job->wait);
         job->wait = NULL;
-        job->in_gate = 0;
     }
+    job->in_gate = 0;
     if ((job->end_gate & END_WAKER) != 0)
         sy__end_generation(job);
 }
@@ -613,13 +618,29 @@ int sy_job_resume(struct sy_job **out_job, int *result)
     return enter(rt, self, from, job, out_job, result, 0);
 }
 
+/* Continue a job that was woken; handle is not NULL, and becomes so when the
+   job ends. */
+static int enter_woken(struct sy_job *job, struct sy_job **handle)
+{
+    struct sy_thread *self = sy_bind_self;
+    struct sy_job *from = self->current;
+    struct sy_runtime *rt = job->rt;
+
+    /* A wake since it was collected is for this resumption too. */
+    if (SY_UNLIKELY(!job->paused || job->in_gate != IN_WOKEN ||
+                    from->rt != rt || has_permit(job)))
+        return enter_carefully(job, handle, NULL);
+    job->in_gate = 0;
+    return enter(rt, self, from, job, handle, NULL, 0);
+}
+
 void sy__job_run_ready(struct sy_job *job)
 {
     struct sy_job *handle = job;
     sy_job_done_fn done;
 
     job->end_gate |= END_BY_RUN;
-    if (enter_carefully(job, &handle, NULL) == SY_JOB_PAUSED) {
+    if (enter_woken(job, &handle) == SY_JOB_PAUSED) {
         job->end_gate &= (uint16_t)~END_BY_RUN;
         return;
     }
@@ -773,12 +794,13 @@ int sy_job_pin(struct sy_runtime *rt, struct sy_waker *waker)
     struct sy_job *slot = sy_bind_self->current;
     int err;
 
-    *waker = (struct sy_waker){0};
     if (!sy__is_root(slot))
         rt = slot->rt;
-    err = sy__runtime_own(rt);
-    if (err != 0)
+    err = sy__runtime_own_fast(rt);
+    if (err != 0) {
+        *waker = (struct sy_waker){0};
         return err;
+    }
     if (sy__is_root(slot))
         slot = rt->root;
     slot->pins_taken++;

@@ -278,6 +278,11 @@ void sy__quarantine_sweep(struct sy_runtime *rt)
 
 /* ---- collecting and running -------------------------------------------- */
 
+/* How far ahead memory is fetched: long enough for a slot to come from beyond
+   the caches while those before it are dealt with. */
+#define SLOTS_AHEAD  8
+#define STACKS_AHEAD 6
+
 void sy__make_ready(struct sy_job *job)
 {
     struct sy_runtime *rt = job->rt;
@@ -311,13 +316,31 @@ void sy__ring_if_left(struct sy_runtime *rt)
         (void)sy_wake(sy_runtime_waker(rt));
 }
 
-static void note_collected(struct sy_runtime *rt, struct sy_job *slot)
+/* The permit of a job that is simply paused is taken with the same instruction
+   that ends its being queued, and noted where only the owner looks: so its
+   resumption needs no atomic one. A wake that comes before it does sets the
+   permit anew. */
+static void note_paused(struct sy_runtime *rt, struct sy_job *job)
+{
+    /* acq_rel pairs with sy_wake(): the next waker hands the slot over anew,
+       and what those before us wrote is there */
+    uint64_t old = atomic_fetch_and_explicit(
+        &job->word, ~(WORD_QUEUED | WORD_PERMIT), memory_order_acq_rel);
+
+    if ((old & WORD_PERMIT) == 0) {
+        rt->spurious++;
+        return;
+    }
+    job->in_gate |= IN_WOKEN;
+    sy__make_ready(job);
+}
+
+static void note_other(struct sy_runtime *rt, struct sy_job *slot)
 {
     /* acq_rel pairs with sy_wake(): the next waker hands the slot over anew */
     uint64_t old = atomic_fetch_and_explicit(&slot->word, ~WORD_QUEUED,
                                              memory_order_acq_rel);
 
-    rt->collected++;
     if (slot == rt->root)
         rt->root_woken = true;
     else if ((old & WORD_PERMIT) == 0 || sy__is_free(slot))
@@ -328,6 +351,32 @@ static void note_collected(struct sy_runtime *rt, struct sy_job *slot)
         slot->gate |= GATE_PERMIT;
 }
 
+/* Atomic instructions wait for all loads before them, so that no two slots
+   would be fetched at once. */
+static void prefetch_slot(const struct sy_job *slot)
+{
+    SY_PREFETCH(slot);
+    SY_PREFETCH(&slot->resumer);
+    SY_PREFETCH(&slot->user);
+}
+
+static void note_collected(struct sy_runtime *rt, int n)
+{
+    rt->collected += (uint64_t)n;
+    for (int i = 1; i < n && i < SLOTS_AHEAD; i++)
+        prefetch_slot(slot_of(rt->collect[i]));
+    for (int i = 0; i < n; i++) {
+        struct sy_job *slot = slot_of(rt->collect[i]);
+
+        if (i + SLOTS_AHEAD < n)
+            prefetch_slot(slot_of(rt->collect[i + SLOTS_AHEAD]));
+        if (slot->paused)
+            note_paused(rt, slot);
+        else
+            note_other(rt, slot);
+    }
+}
+
 /* Ask the engine once. How many slots it gave, or -errno. */
 static int collect_once(struct sy_runtime *rt, uint64_t timeout_ns)
 {
@@ -336,10 +385,19 @@ static int collect_once(struct sy_runtime *rt, uint64_t timeout_ns)
     rt->waits++;
     n = rt->engine->wait(rt->engine_state, rt->collect, COLLECT_MAX,
                          timeout_ns);
-    for (int i = 0; i < n; i++)
-        note_collected(rt, slot_of(rt->collect[i]));
+    if (n > 0)
+        note_collected(rt, n);
     errno = saved_errno;
     return n;
+}
+
+/* The clock is not read before there is nothing else to do: until then the
+   deadline is 0. */
+static void set_deadline(const struct sy_runtime *rt, uint64_t timeout_ns,
+                         uint64_t *deadline_ns)
+{
+    if (*deadline_ns == 0)
+        *deadline_ns = sy_ns_after(sy_clock_now_ns(rt->clock), timeout_ns);
 }
 
 static uint64_t time_left_ns(const struct sy_runtime *rt, uint64_t deadline_ns)
@@ -350,6 +408,15 @@ static uint64_t time_left_ns(const struct sy_runtime *rt, uint64_t deadline_ns)
         return SY_FOREVER;
     now_ns = sy_clock_now_ns(rt->clock);
     return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+}
+
+static bool is_over(const struct sy_runtime *rt, uint64_t timeout_ns,
+                    uint64_t *deadline_ns)
+{
+    if (timeout_ns == 0)
+        return true;
+    set_deadline(rt, timeout_ns, deadline_ns);
+    return time_left_ns(rt, *deadline_ns) == 0;
 }
 
 /*
@@ -369,33 +436,89 @@ static int collect(struct sy_runtime *rt, uint64_t timeout_ns)
     return n < 0 ? n : 0;
 }
 
-/* collect() by the runtime's clock: a virtual one is moved, not waited for. */
-static int collect_until(struct sy_runtime *rt, uint64_t deadline_ns)
+/* Does the engine say, without a system call, that there is something? */
+static bool sees_something(const struct sy_runtime *rt)
 {
-    uint64_t left_ns = time_left_ns(rt, deadline_ns);
+    return rt->engine->peek != NULL && rt->engine->peek(rt->engine_state) != 0;
+}
+
+/* collect(), after looking for a while and with an eye on how long it took. */
+static int collect_spinning(struct sy_runtime *rt, uint64_t deadline_ns)
+{
+    uint64_t begin_ns, left_ns = time_left_ns(rt, deadline_ns);
     uint64_t before = rt->collected;
     int err;
 
+    if (sy__spin_wait(rt, left_ns)) {
+        err = collect(rt, 0);
+        if (err != 0 || rt->collected != before)
+            return err;
+    }
+    begin_ns = sy_clock_now_ns(rt->clock);
+    if (deadline_ns != SY_FOREVER)
+        left_ns = deadline_ns > begin_ns ? deadline_ns - begin_ns : 0;
+    err = collect(rt, left_ns);
+    if (rt->collected != before)
+        sy__spin_slept(&rt->spin, sy_clock_now_ns(rt->clock) - begin_ns);
+    return err;
+}
+
+/* collect() by the runtime's clock: a virtual one is moved, not waited for. */
+static int collect_until(struct sy_runtime *rt, uint64_t timeout_ns,
+                         uint64_t *deadline_ns)
+{
+    uint64_t left_ns, before = rt->collected;
+    int err;
+
+    if (sees_something(rt)) {
+        err = collect(rt, 0);
+        if (err != 0 || rt->collected != before)
+            return err;
+    }
+    set_deadline(rt, timeout_ns, deadline_ns);
+    if (rt->spin.longest_ns != 0)
+        return collect_spinning(rt, *deadline_ns);
+    left_ns = time_left_ns(rt, *deadline_ns);
     if (rt->clock->is_real || left_ns == 0 || left_ns == SY_FOREVER)
         return collect(rt, left_ns);
     err = collect(rt, 0);
     if (err != 0 || rt->collected != before)
         return err;
-    rt->clock->sleep_until(rt->clock, deadline_ns);
+    rt->clock->sleep_until(rt->clock, *deadline_ns);
     return collect(rt, 0);
+}
+
+/* Was it woken since it last resumed? */
+static bool is_woken(const struct sy_job *job)
+{
+    return (job->in_gate & IN_WOKEN) != 0 ||
+           (atomic_load_explicit(&job->word, memory_order_relaxed) &
+            WORD_PERMIT) != 0;
+}
+
+/* Have the stack of the next in line fetched; the one behind it, or NULL. A job
+   that runs may take jobs out of the list, this one too: a slot is never
+   unmapped, so what is read then is only useless. */
+static struct sy_job *prefetch_next(const struct sy_job *job)
+{
+    sy_job_prefetch(job);
+    return job->ready_next;
 }
 
 /* Resume what was ready when we began, each once. How many were resumed. */
 static int run_ready(struct sy_runtime *rt)
 {
     uint32_t turns = rt->ready_count;
+    struct sy_job *job, *ahead = turns > 1 ? rt->ready_head->ready_next : NULL;
     int resumed = 0;
-    struct sy_job *job;
 
+    for (int i = 1; i < STACKS_AHEAD && ahead != NULL; i++)
+        ahead = prefetch_next(ahead);
     while (turns-- > 0 && rt->ready_head != NULL) {
+        if (ahead != NULL)
+            ahead = prefetch_next(ahead);
         job = pop_ready(rt);
-        if ((atomic_load_explicit(&job->word, memory_order_relaxed) &
-             WORD_PERMIT) == 0)
+        if (!is_woken(job))
             continue;
         if (sy__is_paused(job)) {
             sy__job_run_ready(job);
@@ -419,28 +542,25 @@ static bool take_root_wake(struct sy_runtime *rt)
 
 int sy_runtime_run(struct sy_runtime *rt, uint64_t timeout_ns)
 {
-    uint64_t deadline_ns = 0;
+    uint64_t deadline_ns = timeout_ns == SY_FOREVER ? SY_FOREVER : 0;
     int err, resumed;
-    bool woken, over;
+    bool woken;
 
-    err = sy__runtime_own(rt);
+    err = sy__runtime_own_fast(rt);
     if (err != 0)
         return err;
     if (rt->quarantine != NULL)
         sy__quarantine_sweep(rt);
-    if (timeout_ns != 0)
-        deadline_ns = sy_ns_after(sy_clock_now_ns(rt->clock), timeout_ns);
     do {
         if (rt->ready_head != NULL || timeout_ns == 0)
             err = collect(rt, 0);
         else
-            err = collect_until(rt, deadline_ns);
+            err = collect_until(rt, timeout_ns, &deadline_ns);
         if (err != 0)
             return err;
         woken = take_root_wake(rt);
         resumed = run_ready(rt);
-        over = timeout_ns == 0 || time_left_ns(rt, deadline_ns) == 0;
-    } while (resumed == 0 && !woken && !over);
+    } while (resumed == 0 && !woken && !is_over(rt, timeout_ns, &deadline_ns));
     sy__ring_if_left(rt);
     return resumed;
 }
@@ -458,14 +578,13 @@ int sy_wait_here(struct sy_waker waker, uint64_t timeout_ns)
     err = sy__runtime_own(rt);
     if (err != 0)
         return err;
-    deadline_ns = timeout_ns == 0
-                      ? 0
-                      : sy_ns_after(sy_clock_now_ns(rt->clock), timeout_ns);
+    deadline_ns = timeout_ns == SY_FOREVER ? SY_FOREVER : 0;
     while (!sy__clear_permit(slot)) {
-        err = timeout_ns == 0 ? collect(rt, 0) : collect_until(rt, deadline_ns);
+        err = timeout_ns == 0 ? collect(rt, 0)
+                              : collect_until(rt, timeout_ns, &deadline_ns);
         if (err != 0 || sy__clear_permit(slot))
             break;
-        if (timeout_ns == 0 || time_left_ns(rt, deadline_ns) == 0) {
+        if (is_over(rt, timeout_ns, &deadline_ns)) {
             err = -ETIMEDOUT;
             break;
         }
@@ -568,7 +687,7 @@ static int check_config(const struct sy_runtime_config *cfg)
         SY_RT_NO_ENVIRONMENT | SY_RT_DUMP_STACKS | SY_RT_ZERO_STACKS;
 
     if (cfg->size != sizeof(*cfg) || (cfg->flags & ~flags) != 0 ||
-        cfg->guard > SY_GUARD_NONE)
+        cfg->guard > SY_GUARD_NONE || !sy__spin_config_is_good(cfg))
         return -EINVAL;
     if (cfg->stack_bytes != 0 &&
         (cfg->stack_bytes < SY_STACK_BYTES_MIN ||
@@ -606,6 +725,8 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     rt->flags = cfg->flags;
     rt->jobs_max = cfg->jobs_max;
     rt->clock = cfg->clock != NULL ? cfg->clock : sy_clock_monotonic();
+    if (rt->engine->peek != NULL && rt->clock->is_real)
+        sy__spin_init(&rt->spin, cfg);
     rt->ready_tail = &rt->ready_head;
     if ((rt->sw->caps & SY_SW_CAN_PAUSE) == 0)
         rt->hot.first_gate |= GATE_NO_PAUSE;
@@ -912,6 +1033,10 @@ int sy_runtime_get_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
     stats->stack_bytes = rt->stacks.policy.stack_bytes;
     stats->waits = rt->waits;
     stats->sleeps = rt->counts.sleeps;
+    stats->spins = rt->spin.spins;
+    stats->spins_hit = rt->spin.hits;
+    stats->spin_ns = rt->spin.spent_ns;
+    stats->spin_lost_ns = rt->spin.lost_ns;
     stats->collected = rt->collected;
     stats->spurious = rt->spurious;
     stats->engine_syscalls = rt->counts.syscalls;

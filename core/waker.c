@@ -9,6 +9,11 @@
  * engine, and nobody else does until the owner has collected it. So an engine
  * may keep its list inside the slots, and a slot is in it at most once.
  *
+ * The owner takes PERMIT when it resumes the job, or, where it finds the job
+ * simply paused, already when it collects the slot: then in_gate says so
+ * (IN_WOKEN) until the job resumes or ends, and a resume takes a permit that
+ * was set in between.
+ *
  * Every wake writes the word, a merged one too, and the owner's clearing of
  * PERMIT reads what they wrote: all of them stand in one release sequence, so
  * what came before each of them comes before the pause returns.
@@ -30,7 +35,8 @@ int sy_wake(struct sy_waker waker)
     do {
         if (old >> WORD_SHIFT != waker.generation)
             return -ESRCH;
-        /* acq_rel pairs with note_collected() and sy__clear_permit() */
+        /* acq_rel pairs with note_paused(), note_other() and
+           sy__clear_permit() */
     } while (!atomic_compare_exchange_weak_explicit(
         &slot->word, &old, old | WORD_PERMIT | WORD_QUEUED,
         memory_order_acq_rel, memory_order_relaxed));

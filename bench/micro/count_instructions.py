@@ -41,7 +41,9 @@ def run(command):
 def run_or_fail(command):
     status, out, err = run(command)
     if status == EXIT_SKIPPED:
-        raise CannotCount(err.strip())
+        # "==": what valgrind says about itself
+        raise CannotCount(" ".join(line for line in err.splitlines()
+                                   if not line.startswith("==")))
     if status != 0:
         sys.exit(f"{' '.join(command)}: exit status {status}\n{err}")
     return out, err

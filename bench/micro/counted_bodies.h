@@ -141,10 +141,13 @@ static bool run_one_pause(unsigned long n)
     return good;
 }
 
-static const struct counted_scenario scenarios[] = {
-    {"pair", run_pair},           {"pair_4_deep", run_pair_deep},
-    {"finish_0", run_finish_0},   {"finish_64", run_finish_64},
-    {"one_pause", run_one_pause}, {NULL, NULL},
-};
+/* clang-format off */
+#define COUNTED_SCENARIOS                                                      \
+    {"pair", run_pair},                                                        \
+    {"pair_4_deep", run_pair_deep},                                            \
+    {"finish_0", run_finish_0},                                                \
+    {"finish_64", run_finish_64},                                              \
+    {"one_pause", run_one_pause}
+/* clang-format on */
 
 #endif

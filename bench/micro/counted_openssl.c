@@ -36,6 +36,11 @@ static bool open_openssl(const char *name)
            ASYNC_init_thread(COUNTED_BATCH, COUNTED_BATCH) == 1;
 }
 
+static const struct counted_scenario scenarios[] = {
+    COUNTED_SCENARIOS,
+    {NULL, NULL},
+};
+
 const struct counted_candidate counted_openssl = {
     .open = open_openssl,
     .scenarios = scenarios,

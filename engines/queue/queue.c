@@ -274,6 +274,15 @@ static int queue_wait(void *state, struct sy_engine_slot **ready, unsigned max,
                          : wait_on_bell(q, ready, max, timeout_ns);
 }
 
+static int queue_peek(void *state)
+{
+    const struct queue_state *q = state;
+
+    /* The slots come with the exchange in gather(), this orders nothing. */
+    return q->pending != 0 ||
+           atomic_load_explicit(&q->head, memory_order_relaxed) > ASLEEP;
+}
+
 static int queue_fd(void *state, int *fd)
 {
     struct queue_state *q = state;
@@ -308,4 +317,5 @@ const struct sy_engine_ops sy_engine_queue = {
     .wake = queue_wake,
     .wait = queue_wait,
     .fd = queue_fd,
+    .peek = queue_peek,
 };

@@ -48,6 +48,15 @@
 #define SY_PREFETCH(address) __builtin_prefetch(address)
 #define SY_CACHE_LINE        64
 
+/* In a loop that waits for another processor's write. */
+#if defined(__x86_64__)
+#define SY_CPU_RELAX() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define SY_CPU_RELAX() __asm__ volatile("isb" ::: "memory")
+#else
+#define SY_CPU_RELAX() __asm__ volatile("" ::: "memory")
+#endif
+
 /* For thread-locals of a library that is loaded at program start: one load
    instead of a call. */
 #define SY_TLS_INITIAL_EXEC __attribute__((tls_model("initial-exec")))

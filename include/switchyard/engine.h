@@ -26,7 +26,7 @@
 
 SY_BEGIN_DECLS
 
-#define SY_ENGINE_ABI 1
+#define SY_ENGINE_ABI 2
 
 /* Private bytes of an engine in each slot. */
 #define SY_ENGINE_SLOT_BYTES 24
@@ -130,6 +130,15 @@ struct sy_engine_ops {
      * Returns 0 or -errno.
      */
     int (*fd)(void *state, int *fd);
+
+    /*
+     * Optional: for runtimes that spin before they sleep. Look whether wait
+     * with timeout 0 may return slots, by reading memory only: no system call,
+     * nothing armed or collected. Called again and again, between two calls of
+     * wait. Returns not 0 if it may (a false alarm costs a call of wait), 0 if
+     * nothing is seen yet (what has been there for long must be seen).
+     */
+    int (*peek)(void *state);
 };
 
 /* Return the engines of this library, best first, ending with NULL. */

@@ -65,6 +65,9 @@ enum sy_runtime_flag {
 #define SY_STACK_BYTES_MIN     ((size_t)16 * 1024)
 #define SY_STACK_BYTES_MAX     ((size_t)1024 * 1024 * 1024)
 
+#define SY_NO_SPIN     UINT64_MAX
+#define SY_SPIN_NS_MAX SY_NS_PER_S
+
 /*
  * How to set up a runtime. Start from SY_RUNTIME_CONFIG_INIT; zero means the
  * default for every member but size.
@@ -91,12 +94,25 @@ struct sy_runtime_config {
     uint32_t flags;     /* enum sy_runtime_flag bits */
 
     struct sy_clock *clock; /* borrowed; NULL: sy_clock_monotonic() */
+
+    /* Spinning: before the runtime sleeps it looks for a wake-up for a while,
+       for a sleep costs more than a short wait. It learns from what it finds,
+       and stops where spinning is in vain. Only with an engine that can look
+       (it has a peek hook), and never with a virtual clock. */
+    uint64_t spin_ns;      /* the longest spin before one sleep, 1 ..
+                              SY_SPIN_NS_MAX; SY_NO_SPIN: never; 0: what
+                              SWITCHYARD_SPIN_NS says (0: never), else 50000,
+                              or never if the thread may run on one processor
+                              only */
+    uint32_t spin_percent; /* spins that find nothing take at most this share
+                              of the time that passes, 1 .. 100, beyond the
+                              first ten of the longest; 0: 1 */
 };
 
 /* clang-format off */
 #define SY_RUNTIME_CONFIG_INIT                                                 \
     { sizeof(struct sy_runtime_config), NULL, NULL, NULL, NULL,                \
-      0, 0, 0, 0, 0, NULL }
+      0, 0, 0, 0, 0, NULL, 0, 0 }
 /* clang-format on */
 
 /*
@@ -114,8 +130,9 @@ struct sy_runtime_config {
  *
  * Returns 0, or
  *   -EINVAL  cfg->size is unknown, stack_bytes is out of range or not a
- *            multiple of the page size, jobs_init > jobs_max > 0, or guard or
- *            flags hold an unknown value
+ *            multiple of the page size, jobs_init > jobs_max > 0, guard or
+ *            flags hold an unknown value, or spin_ns or spin_percent is out
+ *            of range
  *   -ENOENT  no switcher or engine of that name (or variant) is built in
  *   -ENOTSUP the named part does not work here; sy_switcher_probe() and
  *            sy_engine_probe() (switcher.h, engine.h) say why

@@ -17,6 +17,7 @@ from gdb.FrameDecorator import FrameDecorator
 # As in core/core.h
 GATE_ROOT = 1
 WORD_PERMIT = 1
+IN_WOKEN = 2
 WORD_SHIFT = 2
 
 LIST_MAX = 200
@@ -158,7 +159,8 @@ class Job:
         if (int(self.slot["paused"]) != 0
                 or state == enum_value("SLOT_HELD")):
             # The word is an atomic, which gdb shows as its plain type.
-            woken = int(self.slot["word"]) & WORD_PERMIT
+            woken = (int(self.slot["word"]) & WORD_PERMIT
+                     or int(self.slot["in_gate"]) & IN_WOKEN)
             return "ready" if woken else "paused"
         if self.address == self.thread.current:
             return "running"

@@ -44,7 +44,17 @@ CONFORMANCE(config_is_checked)
     bad.jobs_max = 2;
     bad.jobs_init = 3;
     refuse(&bad, -EINVAL);
+    bad = good;
+    bad.spin_ns = SY_SPIN_NS_MAX + 1;
+    refuse(&bad, -EINVAL);
+    bad.spin_ns = SY_NO_SPIN - 1;
+    refuse(&bad, -EINVAL);
+    bad = good;
+    bad.spin_percent = 101;
+    refuse(&bad, -EINVAL);
 
+    bad.spin_percent = 100;
+    bad.spin_ns = SY_NO_SPIN;
     bad.jobs_max = 0; /* no limit: fine */
     bad.guard = SY_GUARD_NONE;
     bad.stack_bytes = SY_STACK_BYTES_MIN;
