@@ -15,6 +15,7 @@
 
 struct list_options {
     int json;
+    int verbose;
     struct option_texts load;
 };
 
@@ -23,6 +24,10 @@ static const struct option list_options[] = {
      .help = "one JSON object instead of tables",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct list_options, json)},
+    {.name = "verbose",
+     .help = "also what each engine would like to use, and what it uses",
+     .kind = OPTION_FLAG,
+     .offset = offsetof(struct list_options, verbose)},
     {.name = "load",
      .argument = "FILE.so",
      .help = "also list the parts in this file; may be repeated",
@@ -106,6 +111,26 @@ static int is_baseline(const struct kind *kind, const struct part *part)
     return kind->are_engines &&
            (((const struct part_engine *)(const void *)part)->ops->caps &
             SY_EN_BASELINE) != 0;
+}
+
+#define FEATURES_MAX 16
+
+/* What the engine tells of itself here; most tell nothing. */
+static unsigned describe(const struct part *part,
+                         struct sy_engine_feature features[FEATURES_MAX])
+{
+    const struct part_engine *engine = (const void *)part;
+
+    if (!part->works || engine->ops->describe == NULL)
+        return 0;
+    return engine->ops->describe(engine->variant, features, FEATURES_MAX);
+}
+
+static const char *feature_word(const struct sy_engine_feature *feature)
+{
+    return feature->state == SY_FEATURE_USED      ? "used"
+           : feature->state == SY_FEATURE_MISSING ? "missing"
+                                                  : "not used";
 }
 
 static const char *own_loop_word(const struct kind *kind,
@@ -213,6 +238,44 @@ static json_t *policies_to_json(void)
     return array;
 }
 
+static int add_features(struct table *table, const struct part *part)
+{
+    struct sy_engine_feature features[FEATURES_MAX];
+    unsigned i, n = describe(part, features);
+
+    for (i = 0; i < n; i++) {
+        if (table_row(table) != 0)
+            return CLI_ENVIRONMENT;
+        table_cell(table, "%s", part->name);
+        table_cell(table, "%s", features[i].name);
+        table_cell(table, "%s", feature_word(&features[i]));
+        table_cell(table, "%s", features[i].instead);
+    }
+    return CLI_OK;
+}
+
+static int print_features(const struct kind *engines)
+{
+    const struct table_column columns[] = {
+        {"Features of", "", 0},
+        {"feature", "", 0},
+        {"here", "", 0},
+        {"instead, or why", "", 0},
+    };
+    struct table *table = table_new(columns, 4);
+    int status = CLI_OK;
+    size_t i;
+
+    if (table == NULL)
+        return CLI_ENVIRONMENT;
+    for (i = 0; status == CLI_OK && i < engines->count; i++)
+        status = add_features(table, kind_part(engines, i));
+    if (status == CLI_OK)
+        table_print(table, stdout);
+    table_free(table);
+    return status;
+}
+
 /* A text from a foreign file need not be UTF-8, which JSON must be. */
 static json_t *json_text(const char *text)
 {
@@ -221,7 +284,22 @@ static json_t *json_text(const char *text)
     return string != NULL ? string : json_string("(not UTF-8)");
 }
 
-static json_t *kind_to_json(const struct kind *kind)
+static json_t *features_to_json(const struct part *part)
+{
+    struct sy_engine_feature features[FEATURES_MAX];
+    unsigned i, n = describe(part, features);
+    json_t *array = json_array();
+
+    for (i = 0; i < n; i++)
+        json_array_append_new(array,
+                              json_pack("{s:o, s:s, s:o}", "name",
+                                        json_text(features[i].name), "state",
+                                        feature_word(&features[i]), "instead",
+                                        json_text(features[i].instead)));
+    return array;
+}
+
+static json_t *kind_to_json(const struct kind *kind, int verbose)
 {
     json_t *array = json_array();
     size_t i;
@@ -240,19 +318,23 @@ static json_t *kind_to_json(const struct kind *kind)
             json_object_set_new(object, "baseline",
                                 json_boolean(is_baseline(kind, part)));
         }
+        if (kind->are_engines && verbose)
+            json_object_set_new(object, "features", features_to_json(part));
         json_array_append_new(array, object);
     }
     return array;
 }
 
-static json_t *kinds_to_json(const struct kind *kinds, size_t count)
+static json_t *kinds_to_json(const struct kind *kinds, size_t count,
+                             int verbose)
 {
     json_t *root = json_object();
     size_t i;
 
     json_object_set_new(root, "schema", json_string("switchyard-list/1"));
     for (i = 0; i < count; i++)
-        json_object_set_new(root, kinds[i].key, kind_to_json(&kinds[i]));
+        json_object_set_new(root, kinds[i].key,
+                            kind_to_json(&kinds[i], verbose));
     json_object_set_new(root, "poll_policies", policies_to_json());
     return root;
 }
@@ -275,12 +357,15 @@ static int run_list(const struct command *self, int argc, char **argv)
         return status;
     describe_kinds(&parts, kinds);
     if (options.json)
-        return print_json(kinds_to_json(kinds, KINDS));
+        return print_json(kinds_to_json(kinds, KINDS, options.verbose));
     status = CLI_OK;
     for (i = 0; status == CLI_OK && i < KINDS; i++)
         status = print_kind(&kinds[i]);
     if (status == CLI_OK)
         status = print_policies();
+    for (i = 0; options.verbose && status == CLI_OK && i < KINDS; i++)
+        if (kinds[i].are_engines)
+            status = print_features(&kinds[i]);
     if (status != CLI_OK)
         say("no memory");
     return status;

@@ -751,6 +751,8 @@ int sy__engine_open(struct sy_runtime *rt)
     struct sy_engine_config cfg = {
         .variant = rt->variant,
         .counts = &rt->counts,
+        .flags =
+            (rt->sw->caps & SY_SW_SAME_THREAD) != 0 ? SY_EN_SAME_THREAD : 0,
     };
     int err = rt->engine->open(rt->engine_state, &cfg);
 

@@ -44,7 +44,7 @@ static int no_fd(void *state, int *fd)
 
 const struct sy_engine_ops sy_engine_io_uring = {
     .abi = SY_ENGINE_ABI,
-    .caps = SY_EN_POLLABLE,
+    .caps = SY_EN_SIGNAL_SAFE | SY_EN_POLLABLE,
     .name = "io_uring",
     .summary = "a message from the waker's ring to the runtime's ring",
     .state_bytes = 1,
@@ -56,14 +56,8 @@ const struct sy_engine_ops sy_engine_io_uring = {
     .fd = no_fd,
 };
 
-static int refuse_way(void *w, struct sy_engine_counts *counts)
-{
-    (void)w, (void)counts;
-    return -ENOTSUP;
-}
-
 const struct eventfd_way sy__eventfd_uring = {
     .name = "io_uring",
     .probe = probe,
-    .open = refuse_way,
+    .open = refuse_open,
 };

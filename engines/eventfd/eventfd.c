@@ -38,7 +38,7 @@ static int eventfd_open(void *state, const struct sy_engine_config *cfg)
 
     e->way = find(cfg->variant);
     e->owner = getpid();
-    return e->way->open(e->w, cfg->counts);
+    return e->way->open(e->w, cfg);
 }
 
 static void eventfd_close(void *state)
@@ -100,6 +100,15 @@ static int eventfd_fd(void *state, int *fd)
     return e->way->fd(e->w, fd);
 }
 
+static unsigned eventfd_describe(const char *variant,
+                                 struct sy_engine_feature *features,
+                                 unsigned max)
+{
+    const struct eventfd_way *way = find(variant);
+
+    return way->describe != NULL ? way->describe(variant, features, max) : 0;
+}
+
 static const char *const variants[] = {"epoll", "io_uring", NULL};
 
 const struct sy_engine_ops sy_engine_eventfd = {
@@ -117,4 +126,5 @@ const struct sy_engine_ops sy_engine_eventfd = {
     .wake = eventfd_wake,
     .wait = eventfd_wait,
     .fd = eventfd_fd,
+    .describe = eventfd_describe,
 };

@@ -11,9 +11,9 @@ static int probe(const char *variant, char *why, size_t why_bytes)
     return 0;
 }
 
-static int open_set(void *w, struct sy_engine_counts *counts)
+static int open_set(void *w, const struct sy_engine_config *cfg)
 {
-    return sy__epoll_set_open(w, counts);
+    return sy__epoll_set_open(w, cfg->counts);
 }
 
 static void close_set(void *w)

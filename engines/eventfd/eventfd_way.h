@@ -27,7 +27,7 @@ static inline struct eventfd_slot *sy__eventfd_of(struct sy_engine_slot *slot)
 struct eventfd_way {
     const char *name;
     int (*probe)(const char *variant, char *why, size_t why_bytes);
-    int (*open)(void *w, struct sy_engine_counts *counts);
+    int (*open)(void *w, const struct sy_engine_config *cfg);
     void (*close)(void *w);
     int (*add)(void *w, struct sy_engine_slot *slot);
     /* Only called in the process that opened the engine. */
@@ -35,6 +35,9 @@ struct eventfd_way {
     int (*wait)(void *w, struct sy_engine_slot **ready, unsigned max,
                 uint64_t timeout_ns);
     int (*fd)(void *w, int *fd);
+    /* Optional. */
+    unsigned (*describe)(const char *variant,
+                         struct sy_engine_feature *features, unsigned max);
 };
 
 extern const struct eventfd_way sy__eventfd_epoll;

@@ -57,9 +57,34 @@ struct sy_engine_counts {
     uint64_t sleeps;   /* of these, calls that were allowed to block */
 };
 
+/* Bits for sy_engine_config.flags. */
+enum sy_engine_flag {
+    SY_EN_SAME_THREAD = 1 << 0, /* jobs run on the runtime's own thread: all
+                                   hooks but probe and wake are called on the
+                                   thread that calls open, unless a job of
+                                   another runtime, on an OS thread of its
+                                   own, drives this one */
+};
+
 struct sy_engine_config {
     const char *variant; /* one of ops->variants, or NULL if it has none */
     struct sy_engine_counts *counts; /* the runtime's; outlives the engine */
+    uint32_t flags;                  /* enum sy_engine_flag bits */
+};
+
+/* What has become of a feature that an engine would like to have. */
+enum sy_feature_state {
+    SY_FEATURE_USED = 0,
+    SY_FEATURE_MISSING = 1, /* the system does not have it, or refuses it */
+    SY_FEATURE_UNUSED = 2,  /* it may be there; the engine does without */
+};
+
+/* A line for "switchyard list --verbose". Texts are constants. */
+struct sy_engine_feature {
+    const char *name;
+    uint32_t state;      /* enum sy_feature_state */
+    const char *instead; /* what is used instead, or why not; "" if it is used
+                            and there is nothing to say */
 };
 
 struct sy_engine_ops {
@@ -139,6 +164,15 @@ struct sy_engine_ops {
      * nothing is seen yet (what has been there for long must be seen).
      */
     int (*peek)(void *state);
+
+    /*
+     * Optional. Try out what this variant would like to use here, for a
+     * runtime with SY_EN_SAME_THREAD. Any thread; leaves nothing
+     * behind. Returns how many of max features were written, 0 if the variant
+     * does not work here.
+     */
+    unsigned (*describe)(const char *variant,
+                         struct sy_engine_feature *features, unsigned max);
 };
 
 /* Return the engines of this library, best first, ending with NULL. */

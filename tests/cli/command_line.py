@@ -399,6 +399,39 @@ def list_json_gives_a_reason_where_it_does_not_work(w):
 
 
 @case
+def list_verbose_tells_features(w):
+    data = json.loads(w.run("list", "--json", "--verbose").stdout)
+    engines = {e["name"]: e for e in data["engines"]}
+    for engine in data["engines"]:
+        assert engine["works"] or not engine["features"], engine
+        for feature in engine["features"]:
+            assert feature["state"] in ("used", "missing", "not used"), feature
+            assert feature["state"] == "used" or feature["instead"], feature
+    result = w.run("list", "--verbose")
+    expect(result, 0)
+    for name in ("io_uring", "eventfd+io_uring"):
+        if not engines[name]["works"]:
+            raise Skip("no io_uring here: " + engines[name]["reason"])
+        assert engines[name]["features"], name
+        for feature in engines[name]["features"]:
+            assert re.search(rf"^{re.escape(name)}\s+"
+                             rf"{re.escape(feature['name'])}\s+"
+                             rf"{feature['state']}\b",
+                             result.stdout, re.M), (feature, result.stdout)
+    usual = json.loads(w.run("list", "--json").stdout)
+    assert "features" not in usual["engines"][0], usual["engines"][0]
+    assert "Features of" not in w.run("list").stdout
+    # One feature refused: it is missing, and the engine works.
+    result = w.run("list", "--json", "--verbose",
+                   preexec_fn=lambda: refuse_io_uring(427))  # register
+    for engine in json.loads(result.stdout)["engines"]:
+        if engine["name"] in ("io_uring", "eventfd+io_uring"):
+            assert engine["works"], engine
+            states = {f["name"]: f["state"] for f in engine["features"]}
+            assert states["registered ring descriptor"] == "missing", states
+
+
+@case
 def list_has_no_escapes_without_a_terminal(w):
     assert "\033" not in w.run("list").stdout
 
@@ -1015,14 +1048,14 @@ def wrong_result_fails_the_run(w):
     assert record["verification"]["wrong"] == 1, record
 
 
-def refuse_io_uring():
+def refuse_io_uring(number=425):
     """Refuse io_uring_setup(2) with EPERM, as container runtimes do."""
     import ctypes
     import struct
     load, jump_if_equal, give = 0x20, 0x15, 0x06
     code = b"".join(struct.pack("HBBI", *instruction) for instruction in (
         (load, 0, 0, 0),              # the number of the system call
-        (jump_if_equal, 0, 1, 425),   # io_uring_setup on every architecture
+        (jump_if_equal, 0, 1, number),   # the same on every architecture
         (give, 0, 0, 0x00050001),     # SECCOMP_RET_ERRNO | EPERM
         (give, 0, 0, 0x7fff0000)))    # SECCOMP_RET_ALLOW
     buffer = ctypes.create_string_buffer(code, len(code))

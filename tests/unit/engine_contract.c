@@ -26,8 +26,8 @@
 
 #define SLOTS        64u
 #define WAKERS       4u
-#define ROUNDS       200u  /* wake-ups of each slot */
-#define MANY_SLOTS   6000u /* more than a completion ring holds */
+#define ROUNDS       200u   /* wake-ups of each slot */
+#define MANY_SLOTS   10000u /* more than a completion ring holds */
 #define PATIENCE_NS  (10 * SY_NS_PER_S)
 #define PATIENCE_MS  10000
 #define SOON_NS      (20 * SY_NS_PER_MS)
@@ -37,6 +37,7 @@
 /* The engine under test. */
 static const struct sy_engine_ops *ops;
 static const char *variant;
+static uint32_t flags; /* of sy_engine_config */
 static alignas(64) unsigned char state[STATE_BYTES];
 static struct sy_engine_counts counts;
 static unsigned failures;
@@ -80,7 +81,8 @@ static void sleep_ns(uint64_t ns)
 
 static int engine_open(void)
 {
-    const struct sy_engine_config cfg = {.variant = variant, .counts = &counts};
+    const struct sy_engine_config cfg = {
+        .variant = variant, .counts = &counts, .flags = flags};
 
     memset(state, 0, sizeof(state));
     memset(&counts, 0, sizeof(counts));
@@ -259,8 +261,19 @@ static void attaches_again(void)
     teardown(SLOTS);
 }
 
+static void *wake_each(void *arg)
+{
+    const unsigned *slots = arg;
+
+    for (unsigned i = 0; i < *slots; i++)
+        wake(&jobs[i]);
+    return NULL;
+}
+
+/* Woken on the runtime's thread in the first round, by another in the rest. */
 static void holds_more_than_a_ring(void)
 {
+    pthread_t thread;
     struct rlimit limit;
     unsigned n = 0, got, slots = MANY_SLOTS;
 
@@ -272,11 +285,15 @@ static void holds_more_than_a_ring(void)
             slots = 400;
     }
     setup(slots);
-    for (unsigned round = 1; round <= 2; round++) {
-        for (unsigned i = 0; i < slots; i++)
-            wake(&jobs[i]);
+    for (unsigned round = 1; round <= 3; round++) {
+        if (round == 1) {
+            wake_each(&slots);
+        } else {
+            CHECK_EQ(pthread_create(&thread, NULL, wake_each, &slots), 0);
+            CHECK_EQ(pthread_join(thread, NULL), 0);
+        }
         for (n = 0; n < slots; n += got) {
-            got = collect(SLOTS, round == 1 ? PATIENCE_NS : 0);
+            got = collect(SLOTS, round != 3 ? PATIENCE_NS : 0);
             if (got == 0)
                 break;
         }
@@ -734,6 +751,10 @@ static bool check_variant(const char *only)
         printf("%s: skipped: %s\n", name, why);
         return false;
     }
+    /* As under most switchers, and as under "threads". */
+    flags = SY_EN_SAME_THREAD;
+    check_engine();
+    flags = 0;
     check_engine();
     printf("%s: %s\n", name, failures == before ? "ok" : "FAILED");
     (void)fflush(stdout);
