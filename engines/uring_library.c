@@ -272,7 +272,9 @@ static int enter(struct sy__uring *u, uint64_t timeout_ns,
                       IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &arg);
 }
 
-/* Does the kernel hold back completions until it is entered? */
+/* Does the kernel hold back completions until it is entered? It may say so
+   without having any: who adds one sets the flag after that, when the one may
+   have been taken already (seen on Linux 6.18). */
 static bool kernel_holds_some(const struct io_uring *ring)
 {
     return (IO_URING_READ_ONCE(*ring->sq.kflags) &
@@ -295,16 +297,17 @@ static unsigned collect_all(struct sy__uring *u, void *state,
                             struct sy_engine_slot **ready, unsigned max,
                             struct sy_engine_counts *counts, int *final)
 {
-    unsigned n = collect(state, ready, max);
+    unsigned n = collect(state, ready, max), more = 1;
 
-    while (n < max && kernel_holds_some(&u->ring)) {
+    while (more > 0 && n < max && kernel_holds_some(&u->ring)) {
         int err = enter(u, 0, counts);
 
         if (is_final(err)) {
             *final = err;
             break;
         }
-        n += collect(state, ready + n, max - n);
+        more = collect(state, ready + n, max - n);
+        n += more;
     }
     return n;
 }

@@ -523,7 +523,7 @@ static int uring_peek(void *state)
     return u->pending != 0 ||
            atomic_load_explicit(&u->list, memory_order_relaxed) != 0 ||
            io_uring_cq_ready(ring) != 0 ||
-           (__atomic_load_n(ring->sq.kflags, __ATOMIC_RELAXED) &
+           (IO_URING_READ_ONCE(*ring->sq.kflags) &
             (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
 }
 
