@@ -22,7 +22,7 @@
  * not find is no reason not to: so it cannot lose a wake-up.
  */
 #include "core.h"
-#include <sched.h>
+#include <unistd.h>
 
 /* What a futex or epoll sleep and its wake-up cost in a virtual machine, whose
    idle processor has to be woken by the host; on hardware about a tenth. */
@@ -40,13 +40,12 @@
 /* Between two readings of the clock, which costs as much as several looks. */
 #define LOOKS_PER_READING 16
 
+/* Not the processors that this thread may use: who pins a runtime to one of
+   them has its wakers on the others. Where they do share it, the habit finds
+   out. */
 static bool has_one_cpu(void)
 {
-    cpu_set_t cpus;
-
-    /* It fails where there are more processors than the set has room for. */
-    return sched_getaffinity(0, sizeof(cpus), &cpus) == 0 &&
-           CPU_COUNT(&cpus) == 1;
+    return sysconf(_SC_NPROCESSORS_ONLN) == 1;
 }
 
 static uint64_t longest_ns(const struct sy_runtime_config *cfg)

@@ -88,10 +88,28 @@ double measure_idle(uint64_t for_ns, bool forever)
         waker.join();
     return 100 * static_cast<double>(cpu) / static_cast<double>(took);
 }
+
+/* To be woken each millisecond, with no runtime: what the kernel takes. */
+double measure_sleeps(uint64_t for_ns)
+{
+    const struct timespec ms = {0, SY_NS_PER_MS};
+    uint64_t t0 = measured::clock_ns(CLOCK_MONOTONIC);
+    uint64_t cpu0 = measured::clock_ns(CLOCK_THREAD_CPUTIME_ID), cpu, took;
+
+    while (measured::clock_ns(CLOCK_MONOTONIC) - t0 < for_ns)
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &ms, nullptr);
+    cpu = measured::clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu0;
+    took = measured::clock_ns(CLOCK_MONOTONIC) - t0;
+    return 100 * static_cast<double>(cpu) / static_cast<double>(took);
+}
 } // namespace
 
 void wakes::add_idle(row_specs &out, uint64_t for_ns)
 {
+    out.push_back({"idle/clock_nanosleep/timeout:1ms", "% of a CPU",
+                   [] { return std::string(); },
+                   [=](uint64_t) { return measure_sleeps(for_ns); }, [] {},
+                   nullptr, true});
     for (const char *engine : {"queue", "io_uring", "eventfd+epoll"}) {
         for (bool forever : {false, true}) {
             out.push_back(

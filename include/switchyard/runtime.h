@@ -102,8 +102,7 @@ struct sy_runtime_config {
     uint64_t spin_ns;      /* the longest spin before one sleep, 1 ..
                               SY_SPIN_NS_MAX; SY_NO_SPIN: never; 0: what
                               SWITCHYARD_SPIN_NS says (0: never), else 50000,
-                              or never if the thread may run on one processor
-                              only */
+                              or never if the machine has one processor */
     uint32_t spin_percent; /* spins that find nothing take at most this share
                               of the time that passes, 1 .. 100, beyond the
                               first ten of the longest; 0: 1 */
