@@ -53,7 +53,9 @@ def run(command, **options):
 
 
 def gdb(commands, target):
+    # What a root shows as its arguments is meaningless (docs/debugging.md).
     command = ["gdb", "-nx", "-batch", "-ex", "set width 0",
+               "-ex", "set print frame-arguments none",
                "-ex", "handle SIG59 nostop noprint pass"]
     for each in commands:
         command += ["-ex", each]
