@@ -141,10 +141,20 @@ static bool was_running(const struct sy_job *slot)
     return slot->state == SLOT_LIVE && !sy__is_paused(slot);
 }
 
+/* What is ready is the parent's: a sy_runtime_run() that goes on in the child
+   must neither resume it nor ring for it. */
+static void forget_ready(struct sy_runtime *rt)
+{
+    rt->ready_head = NULL;
+    rt->ready_tail = &rt->ready_head;
+    rt->ready_count = 0;
+}
+
 void sy__runtimes_after_fork(struct sy__thread *thread)
 {
     for (struct sy_runtime *rt = thread->runtimes; rt != NULL; rt = rt->next) {
         rt->hot.start_form = 0;
+        forget_ready(rt);
         for (uint32_t i = 1; i < rt->slot_count; i++) {
             struct sy_job *slot = rt->slots[i];
 
@@ -224,9 +234,7 @@ static void keep_survivors(struct sy_runtime *rt)
 
 static void forget_what_waited(struct sy_runtime *rt)
 {
-    rt->ready_head = NULL;
-    rt->ready_tail = &rt->ready_head;
-    rt->ready_count = 0;
+    forget_ready(rt);
     rt->quarantine = NULL;
     rt->quarantined = 0;
     rt->kept = 0;

@@ -133,6 +133,7 @@ SY_BODY(fork_with_paused_jobs, BOTH)
 SY_BODY(fork_inside_a_job, BOTH)
 SY_BODY(fork_in_a_job_that_ends_in_the_child, BOTH)
 SY_BODY(done_in_the_child_starts_jobs, SWITCHER)
+SY_BODY(fork_with_ready_jobs, SWITCHER)
 
 /* close_runtime.c */
 SY_BODY(close_with_jobs_is_busy, SWITCHER)

@@ -235,3 +235,47 @@ CONFORMANCE(done_in_the_child_starts_jobs)
         CHECK_EQ(status, 0);
     }
 }
+
+/* The first one forks; the parent's second one must not go on in the child. */
+static int fork_before_the_next(void *arg)
+{
+    struct forker *f = *(struct forker **)arg;
+
+    CHECK_EQ(sy_job_pause(), 0);
+    f->child = fork();
+    CHECK(f->child != -1);
+    return 3;
+}
+
+CONFORMANCE(fork_with_ready_jobs)
+{
+    struct forker forker = {.rt = t->rt, .child = -1}, *arg = &forker;
+    struct sy_job_spec spec = {
+        .fn = fork_before_the_next, .arg = &arg, .arg_bytes = sizeof(arg)};
+    struct sy_job *first, *second;
+    int result = -1, status = -1, steps = 0;
+
+    NEEDS(t, SY_SW_CAN_PAUSE);
+    NEEDS(t, SY_SW_SAME_THREAD);
+    NEEDS_FORK(t);
+    CHECK_EQ(sy_job_start(t->rt, &spec, &first, NULL), SY_JOB_PAUSED);
+    second = sy_conformance_paused(t->rt, sy_conformance_pause_once, &steps);
+    CHECK_EQ(sy_wake(sy_job_waker(first)), 0);
+    CHECK_EQ(sy_wake(sy_job_waker(second)), 0);
+    while (forker.child == -1) /* where the engine's order is its own */
+        CHECK_GE(sy_runtime_run(t->rt, SY_FOREVER), 1);
+    if (forker.child == 0) {
+        CHECK_EQ(steps, 1);
+        CHECK_EQ(sy_job_resume(&second, &result), -EXDEV);
+        use_runtime(t->rt);
+        CHECK_EQ(sy_runtime_close(t->rt), 0);
+        _exit(0);
+    }
+    CHECK_EQ(waitpid(forker.child, &status, 0), forker.child);
+    CHECK_EQ(status, 0);
+    if (steps == 1)
+        CHECK_EQ(sy_runtime_run(t->rt, SY_FOREVER), 1);
+    CHECK_EQ(steps, 2);
+    CHECK_EQ(sy_job_resume(&first, &result), SY_JOB_FINISHED);
+    CHECK_EQ(sy_job_resume(&second, &result), SY_JOB_FINISHED);
+}
