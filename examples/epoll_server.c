@@ -58,7 +58,7 @@ struct server {
     int stop_fd; /* an eventfd: somebody wants the server to end */
     int is_stopping, is_full;
     struct connection *connections;
-    unsigned long accepted, cut_short;
+    unsigned long accepted, cut_short; /* by stop(): not by their clients */
     sem_t is_up;
     int error; /* why the thread ended; 0 if it was told to */
 };
@@ -217,7 +217,7 @@ static void connection_ended(void *user, struct sy_job *job, int result)
     struct connection *c = user;
 
     (void)job;
-    c->server->cut_short += result == -ECANCELED;
+    c->server->cut_short += result == -ECANCELED && !c->is_gone;
     *c->at = c->next;
     if (c->next != NULL)
         c->next->at = c->at;
