@@ -142,9 +142,18 @@ static int enter_ring(struct sy__uring *u, unsigned wanted, unsigned flags,
                : 0;
 }
 
+/* Would entering fail in the same way again? */
+static bool is_final(int err)
+{
+    return err != 0 && err != -ETIME && err != -EINTR && err != -EAGAIN &&
+           err != -EBUSY;
+}
+
 int sy__uring_try_enter(struct sy__uring *u)
 {
-    return enter_ring(u, 0, 0, NULL);
+    int err = enter_ring(u, 0, 0, NULL);
+
+    return is_final(err) ? err : 0;
 }
 
 unsigned sy__uring_submit(struct sy__uring *u)
@@ -279,13 +288,6 @@ static bool kernel_holds_some(const struct io_uring *ring)
 {
     return (IO_URING_READ_ONCE(*ring->sq.kflags) &
             (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) != 0;
-}
-
-/* Would entering fail in the same way again? */
-static bool is_final(int err)
-{
-    return err != 0 && err != -ETIME && err != -EINTR && err != -EAGAIN &&
-           err != -EBUSY;
 }
 
 /* Returns how many were collected; *final is set to an error of the kernel

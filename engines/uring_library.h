@@ -65,7 +65,8 @@ void sy__uring_close(struct sy__uring *u);
 /* Is the caller the thread that made the ring? */
 bool sy__uring_is_here(const struct sy__uring *u);
 
-/* May the ring be entered? 0 or -errno: a filter may forbid that alone. */
+/* May the ring be entered? 0 or -errno: a filter may forbid that alone. What
+   fails for a passing reason may. */
 int sy__uring_try_enter(struct sy__uring *u);
 
 /*

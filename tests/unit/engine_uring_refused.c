@@ -10,6 +10,9 @@
  *
  * Suddenly: a thread that is forbidden to use the ring that it has wakes more
  * slots than any ring has room for. Each of them arrives, once.
+ *
+ * For a passing reason: that the kernel is busy, or a signal came, is no reason
+ * to say that io_uring does not work here.
  */
 #include "unit.h"
 #include <errno.h>
@@ -26,11 +29,20 @@
 
 #define REFUSED 40 /* more than fit into the runtime's ring and a sender's */
 
+static const char *const names[] = {"io_uring", "eventfd+io_uring"};
 static const struct sy_engine_ops *engine;
 static struct sy_engine_slot slots[REFUSED + 2];
 static void *state;
 
 /* Returns whether this thread is under the filter now. */
+static int install(struct sock_filter *code, size_t steps)
+{
+    struct sock_fprog filter = {.len = (unsigned short)steps, .filter = code};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
 static int refuse(long number, unsigned err)
 {
     struct sock_filter code[] = {
@@ -39,11 +51,8 @@ static int refuse(long number, unsigned err)
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
-    struct sock_fprog filter = {.len = sizeof(code) / sizeof(code[0]),
-                                .filter = code};
 
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+    return install(code, sizeof(code) / sizeof(code[0]));
 }
 
 static void *wake_in_spite(void *arg)
@@ -112,7 +121,6 @@ static void open_default(void)
 /* In a process of its own. */
 static void refused_from_the_start(long number, unsigned err)
 {
-    static const char *const names[] = {"io_uring", "eventfd+io_uring"};
     const char *word = err == EPERM ? "forbidden" : "hides it";
     int works = number == SYS_io_uring_register;
 
@@ -139,11 +147,45 @@ static void refused_from_the_start(long number, unsigned err)
     exit(0);
 }
 
+/* In a process of its own: entering with nothing to submit and nothing to wait
+   for fails, as if the kernel were busy. */
+static void refused_in_passing(unsigned err)
+{
+    const unsigned submits =
+        offsetof(struct seccomp_data, args) + 1 * sizeof(uint64_t);
+    const unsigned flags =
+        offsetof(struct seccomp_data, args) + 3 * sizeof(uint64_t);
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_enter, 0, 5),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, submits),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, flags),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, 1 /* GETEVENTS */, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    char why[256];
+
+    if (!install(code, sizeof(code) / sizeof(code[0])))
+        exit(UNIT_SKIP);
+    for (unsigned i = 0; i < 2; i++) {
+        const char *variant;
+        const struct sy_engine_ops *ops = sy_engine_find(names[i], &variant);
+
+        CHECK_EQ(sy_engine_probe(ops, variant, why, sizeof(why)), 0);
+    }
+    exit(0);
+}
+
+/* number: the system call that is refused; 0: see refused_in_passing() */
 static void in_a_child(long number, unsigned err)
 {
     int status = -1;
     pid_t pid = fork();
 
+    if (pid == 0 && number == 0)
+        refused_in_passing(err);
     if (pid == 0)
         refused_from_the_start(number, err);
     CHECK_EQ(waitpid(pid, &status, 0), pid);
@@ -175,6 +217,8 @@ int main(void)
         in_a_child(numbers[i], EPERM);
         in_a_child(numbers[i], ENOSYS);
     }
+    in_a_child(0, EAGAIN);
+    in_a_child(0, EINTR);
     refused_suddenly(0);
     refused_suddenly(SY_EN_SAME_THREAD);
     return 0;
