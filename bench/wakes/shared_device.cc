@@ -20,6 +20,7 @@ constexpr unsigned IN_FLIGHT = 64;
 
 struct sy_device *shared;
 uint64_t work_turns;
+std::atomic<uint64_t> work_result;
 
 /* A chain of multiplications: it cannot be shortened, and it shares nothing. */
 uint64_t work(uint64_t value)
@@ -195,13 +196,13 @@ double measure_work(uint64_t least_ns, bool two)
 {
     uint64_t each = least_ns / WORK_NS + IN_FLIGHT, t0, end_ns;
     auto run = [each] {
-        for (uint64_t i = 0; i < each; i++) {
-            if (work(i) == 0 && i == each)
-                measured::wrong_result("multiplication");
-        }
+        uint64_t all = 0;
+
+        for (uint64_t i = 0; i < each; i++)
+            all ^= work(i);
+        work_result.store(all, std::memory_order_relaxed); /* so it is done */
     };
     measured::signpost ready, go;
-
     std::unique_ptr<measured::other_thread> helper;
 
     if (two) {
