@@ -242,10 +242,11 @@ void sy__uring_explain(int err, char *why, size_t why_bytes)
 
 unsigned sy__uring_describe(const struct sy__uring *u,
                             const struct sy__uring_plan *plan,
+                            const struct sy_engine_feature *own, unsigned count,
                             struct sy_engine_feature *features, unsigned max)
 {
     bool whole = u->cq_entries >= plan->cq_entries;
-    const struct sy_engine_feature all[] = {
+    const struct sy_engine_feature common[] = {
         {"registered ring descriptor",
          u->registered ? SY_FEATURE_USED : SY_FEATURE_MISSING,
          u->registered ? "" : "the kernel looks it up at each enter"},
@@ -254,10 +255,11 @@ unsigned sy__uring_describe(const struct sy__uring *u,
          whole ? "" : "a smaller one, for memory is short (ulimit -l)"},
         {"overflow kept by the kernel", SY_FEATURE_USED, ""},
     };
+    const unsigned commons = sizeof(common) / sizeof(common[0]);
     unsigned n;
 
-    for (n = 0; n < sizeof(all) / sizeof(all[0]) && n < max; n++)
-        features[n] = all[n];
+    for (n = 0; n < count + commons && n < max; n++)
+        features[n] = n < count ? own[n] : common[n - count];
     return n;
 }
 

@@ -91,10 +91,11 @@ bool sy__uring_is_shortage(int err);
 /* Say in words why sy__uring_open() or sy__uring_try_enter() returned err. */
 void sy__uring_explain(int err, char *why, size_t why_bytes);
 
-/* Describe what every ring tells: registration and room. Returns how many
-   features were written, at most max. */
+/* Describe count features of an engine's own, and what every ring tells:
+   registration and room. Returns how many were written, at most max. */
 unsigned sy__uring_describe(const struct sy__uring *u,
                             const struct sy__uring_plan *plan,
+                            const struct sy_engine_feature *own, unsigned count,
                             struct sy_engine_feature *features, unsigned max);
 
 /*

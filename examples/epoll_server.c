@@ -96,6 +96,14 @@ static int wait_for_socket(void)
     return err == SY_NOT_PAUSED ? -ENOTSUP : err;
 }
 
+/* After a call that failed, by errno: 0, try again; else why not. */
+static int wait_if_that_helps(void)
+{
+    if (errno == EAGAIN)
+        return wait_for_socket();
+    return errno == EINTR ? 0 : -errno;
+}
+
 /* The socket is watched edge-triggered: only after EAGAIN comes a new event,
    and it may come before the pause, which then returns at once. */
 static int receive(const struct connection *c, void *data, size_t bytes)
@@ -111,10 +119,8 @@ static int receive(const struct connection *c, void *data, size_t bytes)
         if (got > 0) {
             to += got;
             bytes -= (size_t)got;
-        } else if (errno == EAGAIN) {
-            err = wait_for_socket();
-        } else if (errno != EINTR) {
-            err = -errno;
+        } else {
+            err = wait_if_that_helps();
         }
         if (err != 0)
             return err;
@@ -133,10 +139,8 @@ static int transmit(const struct connection *c, const void *data, size_t bytes)
         if (put >= 0) {
             from += put;
             bytes -= (size_t)put;
-        } else if (errno == EAGAIN) {
-            err = wait_for_socket();
-        } else if (errno != EINTR) {
-            err = -errno;
+        } else {
+            err = wait_if_that_helps();
         }
         if (err != 0)
             return err;

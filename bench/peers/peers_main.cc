@@ -8,8 +8,8 @@
  * the median of the rounds are printed. A bar is met, or missed, if it is so
  * by both; where they disagree, the verdict is "unclear".
  */
-#include "bars.h"
 #include "million.h"
+#include "peer_bars.h"
 #include "peers.h"
 #include <algorithm>
 #include <cerrno>
@@ -50,17 +50,12 @@ struct row {
 
     double least() const
     {
-        return *std::min_element(ns.begin(), ns.end());
+        return measured::least_of(ns);
     }
 
     double median() const
     {
-        std::vector<double> sorted = ns;
-        size_t half = sorted.size() / 2;
-
-        std::sort(sorted.begin(), sorted.end());
-        return sorted.size() % 2 == 1 ? sorted[half]
-                                      : (sorted[half - 1] + sorted[half]) / 2;
+        return measured::median_of(ns);
     }
 };
 
@@ -202,40 +197,19 @@ const row *find_row(const std::vector<row> &rows, const char *name)
     return nullptr;
 }
 
-double compare(peers::bar_kind kind, double ours, double theirs)
-{
-    switch (kind) {
-    case peers::bar_kind::RATIO:
-        return ours / theirs;
-    case peers::bar_kind::DIFFERENCE:
-        return ours - theirs;
-    case peers::bar_kind::HALF_DIFFERENCE:
-        break;
-    }
-    return (ours - theirs) / 2;
-}
-
 result judge(const peers::bar &bar, const std::vector<row> &rows)
 {
     result r = {
         &bar,    find_row(rows, bar.ours), find_row(rows, bar.theirs), NAN, NAN,
         "no row"};
-    bool least_met, median_met;
 
     if (r.ours == nullptr || r.theirs == nullptr)
         return r;
-    r.at_least = compare(bar.kind, r.ours->least(), r.theirs->least());
-    r.at_median = compare(bar.kind, r.ours->median(), r.theirs->median());
-    least_met = r.at_least <= bar.limit;
-    median_met = r.at_median <= bar.limit;
-    if (least_met != median_met)
-        r.verdict = "unclear";
-    else if (!least_met)
-        r.verdict = "missed";
-    else if (r.at_least <= bar.stretch && r.at_median <= bar.stretch)
-        r.verdict = "met, stretch too";
-    else
-        r.verdict = "met";
+    r.at_least =
+        measured::compare(bar.kind, r.ours->least(), r.theirs->least());
+    r.at_median =
+        measured::compare(bar.kind, r.ours->median(), r.theirs->median());
+    r.verdict = measured::verdict(bar, r.at_least, r.at_median);
     return r;
 }
 
@@ -252,20 +226,6 @@ void print_rows(const std::vector<row> &rows)
             std::printf("%-52s %12.2f %12.2f\n", r.what->name().c_str(),
                         r.least(), r.median());
     }
-}
-
-/* A ratio reads better as "1/9.8". */
-std::string figure(peers::bar_kind kind, double value)
-{
-    char text[32];
-
-    if (kind != peers::bar_kind::RATIO)
-        std::snprintf(text, sizeof(text), "%+.2f ns", value);
-    else if (value < 0.5)
-        std::snprintf(text, sizeof(text), "1/%.2f", 1 / value);
-    else
-        std::snprintf(text, sizeof(text), "%.2f", value);
-    return text;
 }
 
 /* "asm" of "pair/asm/depth:0" */
@@ -285,14 +245,15 @@ void print_result(const result &r)
                 candidate_of(bar.theirs).c_str());
     if (r.ours == nullptr || r.theirs == nullptr) {
         std::printf("%9s %9s %9s %9s %9s  no row: %s\n", "-", "-", "-", "-",
-                    figure(bar.kind, bar.limit).c_str(),
+                    measured::figure_words(bar.kind, bar.limit).c_str(),
                     r.ours == nullptr ? bar.ours : bar.theirs);
         return;
     }
     std::printf("%9.2f %9.2f %9s %9s %9s  %s\n", r.ours->least(),
-                r.theirs->least(), figure(bar.kind, r.at_least).c_str(),
-                figure(bar.kind, r.at_median).c_str(),
-                figure(bar.kind, bar.limit).c_str(), r.verdict);
+                r.theirs->least(),
+                measured::figure_words(bar.kind, r.at_least).c_str(),
+                measured::figure_words(bar.kind, r.at_median).c_str(),
+                measured::figure_words(bar.kind, bar.limit).c_str(), r.verdict);
 }
 
 void print_limit(const char *metric, double value, const char *unit,
@@ -484,29 +445,6 @@ const char usage[] =
     "Exit status: 0, 1 if a result was wrong, 2 wrong usage, 3 if FILE could\n"
     "not be written. Whether a bar was met does not show in it.\n";
 
-[[noreturn]] void refuse(const char *option, const char *range)
-{
-    std::fprintf(stderr, "switchyard_peers: --%s takes %s\n", option, range);
-    std::exit(2);
-}
-
-unsigned long long read_number(const char *option, const char *text,
-                               unsigned long long least,
-                               unsigned long long most)
-{
-    std::string range = "a number from " + std::to_string(least) + " to " +
-                        std::to_string(most);
-    unsigned long long value;
-    char *end;
-
-    errno = 0;
-    value = std::strtoull(text, &end, 10);
-    if (errno != 0 || *end != '\0' || *text < '0' || *text > '9' ||
-        value < least || value > most)
-        refuse(option, range.c_str());
-    return value;
-}
-
 options read_options(int argc, char **argv)
 {
     static const struct option known[] = {
@@ -522,32 +460,30 @@ options read_options(int argc, char **argv)
         {nullptr, 0, nullptr, 0},
     };
     options opt;
-    char *end;
     int c;
 
     while ((c = getopt_long(argc, argv, "", known, nullptr)) != -1) {
         switch (c) {
         case 'r':
-            opt.rounds =
-                static_cast<unsigned>(read_number("rounds", optarg, 1, 10000));
+            opt.rounds = static_cast<unsigned>(
+                measured::read_number("rounds", optarg, 1, 10000));
             break;
         case 's':
-            opt.seed = read_number("seed", optarg, 0, UINT64_MAX);
+            opt.seed = measured::read_number("seed", optarg, 0, UINT64_MAX);
             break;
         case 'm':
-            opt.least_ms = std::strtod(optarg, &end);
-            if (*end != '\0' || !(opt.least_ms >= 0.1 && opt.least_ms <= 1000))
-                refuse("least-ms", "milliseconds from 0.1 to 1000");
+            opt.least_ms = measured::read_milliseconds("least-ms", optarg);
             break;
         case 'c':
             opt.cpu = static_cast<int>(
-                read_number("cpu", optarg, 0, CPU_SETSIZE - 1));
+                measured::read_number("cpu", optarg, 0, CPU_SETSIZE - 1));
             break;
         case 'f':
             opt.filter = optarg;
             break;
         case 'n':
-            opt.million = read_number("million", optarg, 0, 100000000);
+            opt.million =
+                measured::read_number("million", optarg, 0, 100000000);
             break;
         case 'j':
             opt.json = optarg;
@@ -584,7 +520,8 @@ void stay_on_one_cpu(options &opt)
     CPU_ZERO(&set);
     CPU_SET(opt.cpu, &set);
     if (sched_setaffinity(0, sizeof(set), &set) != 0)
-        refuse("cpu", "the number of a CPU that this process may use");
+        measured::refuse_option(
+            "cpu", "the number of a CPU that this process may use");
 }
 } // namespace
 

@@ -3,22 +3,12 @@
 #ifndef SY_BENCH_WAKE_BARS_H
 #define SY_BENCH_WAKE_BARS_H
 
+#include "../micro/bars.h"
+
 namespace wakes
 {
-enum class bar_kind {
-    RATIO, /* our figure / their figure */
-    VALUE, /* our figure */
-    CALLS  /* our system calls for each operation */
-};
-
-struct bar {
-    const char *metric;
-    const char *ours; /* names of rows */
-    const char *theirs;
-    bar_kind kind;
-    double limit;
-    double stretch;
-};
+using measured::bar;
+using measured::bar_kind;
 
 inline constexpr bar bars[] = {
     {"operation, own thread", "full/queue/own/flight:64",

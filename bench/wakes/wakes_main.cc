@@ -54,17 +54,12 @@ struct row {
 
     double least() const
     {
-        return *std::min_element(figures.begin(), figures.end());
+        return measured::least_of(figures);
     }
 
     double median() const
     {
-        std::vector<double> sorted = figures;
-        size_t half = sorted.size() / 2;
-
-        std::sort(sorted.begin(), sorted.end());
-        return sorted.size() % 2 == 1 ? sorted[half]
-                                      : (sorted[half - 1] + sorted[half]) / 2;
+        return measured::median_of(figures);
     }
 };
 
@@ -155,43 +150,32 @@ const row *find_row(const std::vector<row> &rows, const char *name)
     return nullptr;
 }
 
+double compare_to(const wakes::bar &bar, const row &ours, const row *theirs,
+                  double (row::*of)() const)
+{
+    return measured::compare(bar.kind, (ours.*of)(),
+                             theirs != nullptr ? (theirs->*of)() : NAN);
+}
+
 result judge(const wakes::bar &bar, const std::vector<row> &rows)
 {
     result r = {
         &bar,    find_row(rows, bar.ours), find_row(rows, bar.theirs), NAN, NAN,
         "no row"};
-    bool least_met, median_met;
 
     if (r.ours == nullptr || (bar.theirs != nullptr && r.theirs == nullptr))
         return r;
-    switch (bar.kind) {
-    case wakes::bar_kind::RATIO:
-        r.at_least = r.ours->least() / r.theirs->least();
-        r.at_median = r.ours->median() / r.theirs->median();
-        break;
-    case wakes::bar_kind::VALUE:
-        r.at_least = r.ours->least();
-        r.at_median = r.ours->median();
-        break;
-    case wakes::bar_kind::CALLS:
+    if (bar.kind == wakes::bar_kind::CALLS) {
         if (std::isnan(r.ours->calls)) {
             r.verdict = "not counted";
             return r;
         }
         r.at_least = r.at_median = r.ours->calls;
-        break;
+    } else {
+        r.at_least = compare_to(bar, *r.ours, r.theirs, &row::least);
+        r.at_median = compare_to(bar, *r.ours, r.theirs, &row::median);
     }
-    least_met = r.at_least <= bar.limit;
-    median_met = r.at_median <= bar.limit;
-    if (least_met != median_met)
-        r.verdict = "unclear";
-    else if (!least_met)
-        r.verdict = "missed";
-    else if (bar.stretch < bar.limit && r.at_least <= bar.stretch &&
-             r.at_median <= bar.stretch)
-        r.verdict = "met, stretch too";
-    else
-        r.verdict = "met";
+    r.verdict = measured::verdict(bar, r.at_least, r.at_median);
     return r;
 }
 
@@ -215,20 +199,6 @@ void print_rows(const std::vector<row> &rows)
     }
 }
 
-/* A ratio reads better as "1/9.8". */
-std::string figure(wakes::bar_kind kind, double value)
-{
-    char text[32];
-
-    if (std::isnan(value))
-        return "-";
-    if (kind == wakes::bar_kind::RATIO && value < 0.9)
-        std::snprintf(text, sizeof(text), "1/%.2f", 1 / value);
-    else
-        std::snprintf(text, sizeof(text), "%.3g", value);
-    return text;
-}
-
 void print_results(const std::vector<result> &results)
 {
     std::printf("\n%-32s %-40s %-36s %9s %9s %7s  %s\n", "metric", "ours",
@@ -238,9 +208,10 @@ void print_results(const std::vector<result> &results)
 
         std::printf("%-32s %-40s %-36s %9s %9s %7s  %s\n", bar.metric, bar.ours,
                     bar.theirs != nullptr ? bar.theirs : "",
-                    figure(bar.kind, r.at_least).c_str(),
-                    figure(bar.kind, r.at_median).c_str(),
-                    figure(bar.kind, bar.limit).c_str(), r.verdict);
+                    measured::figure_words(bar.kind, r.at_least).c_str(),
+                    measured::figure_words(bar.kind, r.at_median).c_str(),
+                    measured::figure_words(bar.kind, bar.limit).c_str(),
+                    r.verdict);
     }
 }
 
@@ -340,29 +311,6 @@ const char usage[] =
     "Exit status: 0, 1 if a result was wrong, 2 wrong usage, 3 if FILE could\n"
     "not be written. Whether a bar was met does not show in it.\n";
 
-[[noreturn]] void refuse(const char *option, const std::string &range)
-{
-    std::fprintf(stderr, "switchyard_wakes: --%s takes %s\n", option,
-                 range.c_str());
-    std::exit(2);
-}
-
-unsigned long long read_number(const char *option, const char *text,
-                               unsigned long long least,
-                               unsigned long long most)
-{
-    unsigned long long value;
-    char *end;
-
-    errno = 0;
-    value = std::strtoull(text, &end, 10);
-    if (errno != 0 || *end != '\0' || *text < '0' || *text > '9' ||
-        value < least || value > most)
-        refuse(option, "a number from " + std::to_string(least) + " to " +
-                           std::to_string(most));
-    return value;
-}
-
 options read_options(int argc, char **argv)
 {
     static const struct option known[] = {
@@ -377,25 +325,22 @@ options read_options(int argc, char **argv)
         {nullptr, 0, nullptr, 0},
     };
     options opt;
-    char *end;
     int c;
 
     while ((c = getopt_long(argc, argv, "", known, nullptr)) != -1) {
         switch (c) {
         case 'r':
-            opt.rounds =
-                static_cast<unsigned>(read_number("rounds", optarg, 1, 10000));
+            opt.rounds = static_cast<unsigned>(
+                measured::read_number("rounds", optarg, 1, 10000));
             break;
         case 's':
-            opt.seed = read_number("seed", optarg, 0, INT64_MAX);
+            opt.seed = measured::read_number("seed", optarg, 0, INT64_MAX);
             break;
         case 'm':
-            opt.least_ms = std::strtod(optarg, &end);
-            if (*end != '\0' || !(opt.least_ms >= 0.1 && opt.least_ms <= 1000))
-                refuse("least-ms", "milliseconds from 0.1 to 1000");
+            opt.least_ms = measured::read_milliseconds("least-ms", optarg);
             break;
         case 'i':
-            opt.idle_ms = read_number("idle-ms", optarg, 0, 100000);
+            opt.idle_ms = measured::read_number("idle-ms", optarg, 0, 100000);
             break;
         case 'f':
             opt.filter = optarg;

@@ -338,7 +338,7 @@ static unsigned describe_open(struct uring_way *u,
     bool deferred = (u->ring.flags & IORING_SETUP_DEFER_TASKRUN) != 0;
     bool cooperative = (u->ring.flags & IORING_SETUP_COOP_TASKRUN) != 0;
     bool multishot = try_wake(u) == 0 && !u->once;
-    const struct sy_engine_feature all[] = {
+    const struct sy_engine_feature own[] = {
         {"deferred task work, single issuer",
          deferred ? SY_FEATURE_USED : SY_FEATURE_MISSING,
          deferred      ? "until a foreign loop watches: then a plain ring"
@@ -354,11 +354,9 @@ static unsigned describe_open(struct uring_way *u,
         {"multishot poll", multishot ? SY_FEATURE_USED : SY_FEATURE_MISSING,
          multishot ? "" : "a poll that is armed again after each event"},
     };
-    unsigned n;
 
-    for (n = 0; n < sizeof(all) / sizeof(all[0]) && n < max; n++)
-        features[n] = all[n];
-    return n + sy__uring_describe(&u->ring, &plan, features + n, max - n);
+    return sy__uring_describe(&u->ring, &plan, own,
+                              sizeof(own) / sizeof(own[0]), features, max);
 }
 
 static unsigned uring_describe(const char *variant,

@@ -603,7 +603,7 @@ static unsigned describe_open(struct uring_state *u, struct sender *s,
     bool single = s != NULL && s->ring.flags != 0;
     bool rings = s != NULL && !senders.none;
     bool multishot = try_bell(u) == 0 && !u->bell_once;
-    const struct sy_engine_feature all[] = {
+    const struct sy_engine_feature own[] = {
         {"messages between rings",
          sending ? SY_FEATURE_USED : SY_FEATURE_MISSING,
          sending ? "" : "a list in memory, and an eventfd that the ring polls"},
@@ -619,11 +619,9 @@ static unsigned describe_open(struct uring_state *u, struct sender *s,
          multishot ? SY_FEATURE_USED : SY_FEATURE_MISSING,
          multishot ? "" : "a poll that is armed again after each ring"},
     };
-    unsigned n;
 
-    for (n = 0; n < sizeof(all) / sizeof(all[0]) && n < max; n++)
-        features[n] = all[n];
-    return n + sy__uring_describe(&u->ring, &plan, features + n, max - n);
+    return sy__uring_describe(&u->ring, &plan, own,
+                              sizeof(own) / sizeof(own[0]), features, max);
 }
 
 static unsigned uring_describe(const char *variant,

@@ -3,25 +3,15 @@
  * What must be seen: ratios between two rows of one run, with the bar each has
  * to stay below.
  */
-#ifndef SY_BENCH_BARS_H
-#define SY_BENCH_BARS_H
+#ifndef SY_BENCH_PEER_BARS_H
+#define SY_BENCH_PEER_BARS_H
+
+#include "../micro/bars.h"
 
 namespace peers
 {
-enum class bar_kind {
-    RATIO,          /* ours / theirs */
-    DIFFERENCE,     /* ours - theirs, ns */
-    HALF_DIFFERENCE /* the same for one of two calls */
-};
-
-struct bar {
-    const char *metric;
-    const char *ours; /* names of scenarios */
-    const char *theirs;
-    bar_kind kind;
-    double limit;
-    double stretch;
-};
+using measured::bar;
+using measured::bar_kind;
 
 inline constexpr bar bars[] = {
     {"bare round trip / two call+ret pairs", "swap/inline-bound/depth:0",
