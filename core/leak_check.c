@@ -31,13 +31,19 @@ struct words {
 
 static const char *const fp_names[SY_FP_WORDS] = {SY_FP_WORD_NAMES};
 
-/* The bare system call: ThreadSanitizer is between two fibers when we come
-   here, and must not look at anything. */
+/*
+ * ThreadSanitizer is between two fibers when we come here, and must not look at
+ * anything. The signal mask is not looked at under it: it delivers the signals
+ * that it had held back with all of them blocked, and when another one comes in
+ * while it begins to do so, it leaves the thread with all of them blocked.
+ */
 SY_NO_TSAN static void read_words(struct words *words)
 {
     words->signal_mask = 0;
+#if !SY_TSAN
     (void)syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &words->signal_mask,
                   sizeof(words->signal_mask));
+#endif
     SY_READ_FP_WORDS(words->fp);
 }
 
