@@ -88,9 +88,12 @@ struct sy_job *sy__slots_take(uint32_t n);
 /* Give one back; nobody may be about to wake it. */
 void sy__slots_give(struct sy_job *slot);
 
-/* Memory for an engine's state, zeroed and mapped for ever. */
-void *sy__state_take(size_t bytes);
-void sy__state_give(void *state, size_t bytes);
+/* Memory for an engine's state, zeroed and mapped for ever; NULL when there is
+   none. */
+void *sy__state_take(const struct sy_engine_ops *engine);
+void sy__state_give(void *state);
+/* Whose state it is. */
+const struct sy_engine_ops *sy__engine_of(void *state);
 
 /* Around fork(): no other thread may hold the pool's lock in the child. */
 void sy__slots_lock(void);
@@ -257,6 +260,7 @@ struct sy_runtime {
     struct sy_job *ready_head;  /* collected, not yet resumed; first in, */
     struct sy_job **ready_tail; /* first out */
     uint32_t ready_count;
+    atomic_bool closed_off; /* see sy__close_off() */
     bool root_woken;
     bool fd_used;
     bool engine_is_open;
@@ -345,8 +349,28 @@ void sy__process_unlock(void);
 void sy__choice_lock(void);
 void sy__choice_unlock(void);
 
-/* Put a paused job with a permit where sy_runtime_run() finds it. */
+/*
+ * Between these two a wake that the runtime's own thread makes, which can only
+ * be in a signal handler then, goes through the engine: the ready list is being
+ * changed, or has been found empty and the thread is about to sleep.
+ */
+static inline void sy__close_off(struct sy_runtime *rt)
+{
+    atomic_store_explicit(&rt->closed_off, true, memory_order_relaxed);
+    atomic_signal_fence(memory_order_seq_cst);
+}
+
+static inline void sy__open_up(struct sy_runtime *rt)
+{
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&rt->closed_off, false, memory_order_relaxed);
+}
+
+/* Put a paused job with a permit where sy_runtime_run() finds it. The runtime
+   is closed off. */
 void sy__make_ready(struct sy_job *job);
+/* The same for one that is simply paused and has been woken. */
+void sy__note_woken(struct sy_job *job);
 /* Make a foreign loop call again if the ready list is not empty. */
 void sy__ring_if_left(struct sy_runtime *rt);
 /* End the generation of a slot: no waker of it has an effect from now on. */

@@ -273,7 +273,7 @@ void sy__inherited_close(struct sy_runtime *rt)
     keep_survivors(rt);
     sy__runtime_unlink(rt);
     sy__end_generation(rt->root);
-    sy__state_give(rt->engine_state, rt->engine->state_bytes);
+    sy__state_give(rt->engine_state);
 }
 
 bool sy__runtime_is_mine(const struct sy_runtime *rt)

@@ -548,7 +548,9 @@ SY_NOINLINE static int pause_carefully(struct sy_job *job)
     if ((job->gate & GATE_PERMIT) != 0) {
         job->gate &= (uint16_t)~GATE_PERMIT;
         if (has_permit(job)) {
+            sy__close_off(job->rt);
             sy__make_ready(job);
+            sy__open_up(job->rt);
             sy__ring_if_left(job->rt);
         }
     }

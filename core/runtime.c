@@ -39,8 +39,12 @@ int sy__slot_attach(struct sy_runtime *rt, struct sy_job *slot, uint32_t index)
 {
     memset(&slot->eslot, 0, sizeof(slot->eslot));
     slot->eslot.index = index;
-    slot->engine = rt->engine;
     slot->engine_state = rt->engine_state;
+    /* relaxed: who finds himself here has written it himself */
+    atomic_store_explicit(
+        &slot->owner,
+        (rt->engine->caps & SY_EN_BY_MEMORY) != 0 ? sy_bind_self : NULL,
+        memory_order_relaxed);
     return rt->engine->attach != NULL
                ? rt->engine->attach(rt->engine_state, &slot->eslot)
                : 0;
@@ -48,6 +52,7 @@ int sy__slot_attach(struct sy_runtime *rt, struct sy_job *slot, uint32_t index)
 
 void sy__slot_detach(struct sy_runtime *rt, struct sy_job *slot)
 {
+    atomic_store_explicit(&slot->owner, NULL, memory_order_relaxed);
     if (rt->engine->detach != NULL)
         rt->engine->detach(rt->engine_state, &slot->eslot);
 }
@@ -296,6 +301,12 @@ void sy__make_ready(struct sy_job *job)
     rt->ready_count++;
 }
 
+void sy__note_woken(struct sy_job *job)
+{
+    job->in_gate |= IN_WOKEN;
+    sy__make_ready(job);
+}
+
 static struct sy_job *pop_ready(struct sy_runtime *rt)
 {
     struct sy_job *job = rt->ready_head;
@@ -331,8 +342,7 @@ static void note_paused(struct sy_runtime *rt, struct sy_job *job)
         rt->spurious++;
         return;
     }
-    job->in_gate |= IN_WOKEN;
-    sy__make_ready(job);
+    sy__note_woken(job);
 }
 
 static void note_other(struct sy_runtime *rt, struct sy_job *slot)
@@ -505,7 +515,8 @@ static struct sy_job *prefetch_next(const struct sy_job *job)
     return job->ready_next;
 }
 
-/* Resume what was ready when we began, each once. How many were resumed. */
+/* Resume what was ready when we began, each once. How many were resumed. The
+   runtime is closed off, but for the jobs and their done functions. */
 static int run_ready(struct sy_runtime *rt)
 {
     uint32_t turns = rt->ready_count;
@@ -521,7 +532,9 @@ static int run_ready(struct sy_runtime *rt)
         if (!is_woken(job))
             continue;
         if (sy__is_paused(job)) {
+            sy__open_up(rt);
             sy__job_run_ready(job);
+            sy__close_off(rt);
             resumed++;
         } else if (job->state == SLOT_LIVE) {
             job->gate |= GATE_PERMIT; /* an ancestor: when it pauses */
@@ -540,17 +553,13 @@ static bool take_root_wake(struct sy_runtime *rt)
     return woken;
 }
 
-int sy_runtime_run(struct sy_runtime *rt, uint64_t timeout_ns)
+/* sy_runtime_run() of the calling thread's own runtime, which is closed off. */
+static int run(struct sy_runtime *rt, uint64_t timeout_ns)
 {
     uint64_t deadline_ns = timeout_ns == SY_FOREVER ? SY_FOREVER : 0;
     int err, resumed;
     bool woken;
 
-    err = sy__runtime_own_fast(rt);
-    if (err != 0)
-        return err;
-    if (rt->quarantine != NULL)
-        sy__quarantine_sweep(rt);
     do {
         if (rt->ready_head != NULL || timeout_ns == 0)
             err = collect(rt, 0);
@@ -561,8 +570,23 @@ int sy_runtime_run(struct sy_runtime *rt, uint64_t timeout_ns)
         woken = take_root_wake(rt);
         resumed = run_ready(rt);
     } while (resumed == 0 && !woken && !is_over(rt, timeout_ns, &deadline_ns));
-    sy__ring_if_left(rt);
     return resumed;
+}
+
+int sy_runtime_run(struct sy_runtime *rt, uint64_t timeout_ns)
+{
+    int err = sy__runtime_own_fast(rt);
+
+    if (err != 0)
+        return err;
+    if (rt->quarantine != NULL)
+        sy__quarantine_sweep(rt);
+    sy__close_off(rt);
+    err = run(rt, timeout_ns);
+    sy__open_up(rt);
+    if (err >= 0)
+        sy__ring_if_left(rt);
+    return err;
 }
 
 int sy_wait_here(struct sy_waker waker, uint64_t timeout_ns)
@@ -579,6 +603,7 @@ int sy_wait_here(struct sy_waker waker, uint64_t timeout_ns)
     if (err != 0)
         return err;
     deadline_ns = timeout_ns == SY_FOREVER ? SY_FOREVER : 0;
+    sy__close_off(rt);
     while (!sy__clear_permit(slot)) {
         err = timeout_ns == 0 ? collect(rt, 0)
                               : collect_until(rt, timeout_ns, &deadline_ns);
@@ -591,6 +616,7 @@ int sy_wait_here(struct sy_waker waker, uint64_t timeout_ns)
     }
     if (err == 0 && slot == rt->root)
         rt->root_woken = false;
+    sy__open_up(rt);
     sy__ring_if_left(rt);
     return err;
 }
@@ -654,11 +680,12 @@ void sy__engine_drop(struct sy_runtime *rt)
 
 void sy__engine_close(struct sy_runtime *rt)
 {
+    sy__close_off(rt);
     sy__end_generation(rt->root);
     if (rt->engine_is_open)
         collect_stragglers(rt);
     sy__engine_drop(rt);
-    sy__state_give(rt->engine_state, rt->engine->state_bytes);
+    sy__state_give(rt->engine_state);
 }
 
 void sy__runtime_free(struct sy_runtime *rt)
@@ -819,7 +846,7 @@ static int open_runtime(struct sy_runtime **out,
     if (rt == NULL)
         return -ENOMEM;
     set_parts(rt, &choice, cfg);
-    rt->engine_state = sy__state_take(rt->engine->state_bytes);
+    rt->engine_state = sy__state_take(rt->engine);
     if (rt->engine_state == NULL) {
         err = -ENOMEM;
         goto drop_runtime;
@@ -848,7 +875,7 @@ drop_engine:
     rt->engine->close(rt->engine_state);
     free(rt->slots);
 drop_state:
-    sy__state_give(rt->engine_state, rt->engine->state_bytes);
+    sy__state_give(rt->engine_state);
 drop_runtime:
     free(rt);
     return err;

@@ -15,15 +15,17 @@ struct chunk { /* first in its allocation, so that leak checkers see it */
     struct chunk *next;
 };
 
-struct spare_state {
-    struct spare_state *next;
+/* Lies before the state of an engine. */
+struct state_head {
+    _Alignas(SY_CACHE_LINE) const struct sy_engine_ops *engine; /* whose */
     size_t bytes;
+    struct state_head *next; /* while it is spare */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct chunk *chunks;
 static struct sy_job *spare_slots;
-static struct spare_state *spare_states;
+static struct state_head *spare_states;
 
 void sy__slots_lock(void)
 {
@@ -91,41 +93,54 @@ void sy__slots_give(struct sy_job *slot)
     sy__slots_unlock();
 }
 
-/* At least one line: a spare state holds its own list entry. */
-static size_t whole_lines(size_t bytes)
+static struct state_head *head_of(void *state)
 {
-    return (bytes / SY_CACHE_LINE + 1) * SY_CACHE_LINE;
+    return (struct state_head *)state - 1;
 }
 
-void *sy__state_take(size_t bytes)
+/* Take a spare one of this size. NULL: there is none. */
+static struct state_head *take_spare(size_t bytes)
 {
-    struct spare_state **at, *state;
+    struct state_head **at, *head;
 
-    bytes = whole_lines(bytes);
     sy__slots_lock();
     for (at = &spare_states; *at != NULL; at = &(*at)->next) {
         if ((*at)->bytes == bytes)
             break;
     }
-    state = *at;
-    if (state != NULL)
-        *at = state->next;
+    head = *at;
+    if (head != NULL)
+        *at = head->next;
     sy__slots_unlock();
-    if (state == NULL)
-        state = aligned_alloc(SY_CACHE_LINE, bytes);
-    if (state != NULL)
-        memset(state, 0, bytes);
-    return state;
+    return head;
 }
 
-void sy__state_give(void *state, size_t bytes)
+void *sy__state_take(const struct sy_engine_ops *engine)
 {
-    struct spare_state *spare = state;
+    size_t bytes = (engine->state_bytes + SY_CACHE_LINE - 1) / SY_CACHE_LINE *
+                   SY_CACHE_LINE;
+    struct state_head *head = take_spare(bytes);
 
-    bytes = whole_lines(bytes);
+    if (head == NULL)
+        head = aligned_alloc(SY_CACHE_LINE, sizeof(*head) + bytes);
+    if (head == NULL)
+        return NULL;
+    head->engine = engine;
+    head->bytes = bytes;
+    return memset(head + 1, 0, bytes);
+}
+
+void sy__state_give(void *state)
+{
+    struct state_head *head = head_of(state);
+
     sy__slots_lock();
-    spare->bytes = bytes;
-    spare->next = spare_states;
-    spare_states = spare;
+    head->next = spare_states;
+    spare_states = head;
     sy__slots_unlock();
+}
+
+const struct sy_engine_ops *sy__engine_of(void *state)
+{
+    return head_of(state)->engine;
 }

@@ -20,18 +20,46 @@
  *
  * The generation changes only when a waker may know it (END_WAKER): a job of
  * which none was ever made starts and ends without an atomic instruction.
+ *
+ * A wake that the runtime's own thread makes, for a job that is simply paused,
+ * needs none of this: it is noted as if it had been collected already. Where
+ * that thread stands in a signal handler it has interrupted itself, and the
+ * runtime says whether the ready list may be touched (sy__close_off()).
  */
 #include "core.h"
 #include <errno.h>
 
-int sy_wake(struct sy_waker waker)
+/* If the calling thread owns the slot and nothing stands against it, release
+   so many pins and note the wake. Returns whether it did. */
+static inline bool wake_own(struct sy_waker waker, uint32_t pins)
 {
     struct sy_job *slot = waker.slot;
-    uint64_t old;
+    struct sy_runtime *rt;
 
-    if (slot == NULL)
-        return -ESRCH;
-    old = atomic_load_explicit(&slot->word, memory_order_relaxed);
+    /* relaxed: a thread alone makes itself an owner, and ends that */
+    if (atomic_load_explicit(&slot->owner, memory_order_relaxed) !=
+        sy_bind_self)
+        return false;
+    rt = slot->rt;
+    if (sy__generation(slot) != waker.generation || !slot->paused ||
+        rt->fd_used || /* a foreign loop may sleep, and wants the doorbell */
+        atomic_load_explicit(&rt->closed_off, memory_order_relaxed))
+        return false;
+    sy__close_off(rt);
+    slot->pins_taken -= pins;
+    if ((slot->in_gate & IN_WOKEN) == 0) {
+        rt->collected++;
+        sy__note_woken(slot);
+    }
+    sy__open_up(rt);
+    return true;
+}
+
+static int wake_by_engine(struct sy_waker waker)
+{
+    struct sy_job *slot = waker.slot;
+    uint64_t old = atomic_load_explicit(&slot->word, memory_order_relaxed);
+
     do {
         if (old >> WORD_SHIFT != waker.generation)
             return -ESRCH;
@@ -41,14 +69,24 @@ int sy_wake(struct sy_waker waker)
         &slot->word, &old, old | WORD_PERMIT | WORD_QUEUED,
         memory_order_acq_rel, memory_order_relaxed));
     if ((old & WORD_QUEUED) == 0)
-        slot->engine->wake(slot->engine_state, &slot->eslot);
+        sy__engine_of(slot->engine_state)
+            ->wake(slot->engine_state, &slot->eslot);
     return 0;
+}
+
+int sy_wake(struct sy_waker waker)
+{
+    if (waker.slot == NULL)
+        return -ESRCH;
+    return wake_own(waker, 0) ? 0 : wake_by_engine(waker);
 }
 
 int sy_complete(struct sy_waker waker)
 {
     if (waker.slot == NULL)
         return -ESRCH;
+    if (wake_own(waker, 1))
+        return 0;
     /*
      * The pin first: woken before that, the job could end and find itself
      * still pinned, for nothing. The slot is readable for ever, and if it has
@@ -57,7 +95,7 @@ int sy_complete(struct sy_waker waker)
      */
     atomic_fetch_add_explicit(&waker.slot->pins_released, 1,
                               memory_order_release);
-    return sy_wake(waker);
+    return wake_by_engine(waker);
 }
 
 void sy__end_generation(struct sy_job *slot)

@@ -44,7 +44,7 @@ static int no_fd(void *state, int *fd)
 
 const struct sy_engine_ops sy_engine_io_uring = {
     .abi = SY_ENGINE_ABI,
-    .caps = SY_EN_SIGNAL_SAFE | SY_EN_POLLABLE,
+    .caps = SY_EN_SIGNAL_SAFE | SY_EN_POLLABLE | SY_EN_BY_MEMORY,
     .name = "io_uring",
     .summary = "a message from the waker's ring to the runtime's ring",
     .state_bytes = 1,

@@ -307,7 +307,7 @@ static int queue_fd(void *state, int *fd)
 
 const struct sy_engine_ops sy_engine_queue = {
     .abi = SY_ENGINE_ABI,
-    .caps = SY_EN_SIGNAL_SAFE | SY_EN_POLLABLE,
+    .caps = SY_EN_SIGNAL_SAFE | SY_EN_POLLABLE | SY_EN_BY_MEMORY,
     .name = "queue",
     .summary = "a lock-free queue in memory, one doorbell for the runtime",
     .state_bytes = sizeof(struct queue_state),

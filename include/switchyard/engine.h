@@ -38,6 +38,8 @@ enum sy_engine_cap {
     SY_EN_FD_PER_JOB = 1 << 2,  /* takes descriptors for each job slot */
     SY_EN_BUSY_WAIT = 1 << 3,   /* wait burns CPU instead of sleeping */
     SY_EN_BASELINE = 1 << 4,    /* there to be compared with, not to be used */
+    SY_EN_BY_MEMORY = 1 << 5,   /* wakes of the runtime's own thread need not
+                                   come here: they are passed in memory */
 };
 
 /* A job slot as the engine sees it. */

@@ -18,14 +18,14 @@
 
 SY_BEGIN_DECLS
 
-#define SY_BIND_LAYOUT 5
+#define SY_BIND_LAYOUT 6
 
 /* In C++ the word is read with the compiler's own atomics. */
 #ifdef __cplusplus
-#define SY_BIND_ATOMIC
+#define SY_BIND_ATOMIC(type)   type
 #define SY_BIND_ALIGNED(bytes) alignas(bytes)
 #else
-#define SY_BIND_ATOMIC         _Atomic
+#define SY_BIND_ATOMIC(type)   _Atomic(type)
 #define SY_BIND_ALIGNED(bytes) _Alignas(bytes)
 #endif
 
@@ -46,10 +46,10 @@ struct sy_job {
     void *zero;             /* NULL: see struct sy_switcher_link */
     void *ctx;
     struct sy_runtime *rt;
-    SY_BIND_ATOMIC uint64_t word;          /* generation and permit */
-    SY_BIND_ATOMIC uint32_t pins_released; /* by any thread */
-    uint32_t pins_taken;                   /* by the owner */
-    int saved_errno;                       /* while something else runs */
+    SY_BIND_ATOMIC(uint64_t) word;          /* generation and permit */
+    SY_BIND_ATOMIC(uint32_t) pins_released; /* by any thread */
+    uint32_t pins_taken;                    /* by the owner */
+    int saved_errno;                        /* while something else runs */
     /* In a free slot these four are as the next job needs them. */
     uint16_t gate;     /* not 0: a pause is more than a switch */
     uint16_t form;     /* sy_switcher_ops.bind_form */
@@ -59,7 +59,8 @@ struct sy_job {
 
     /* Line 2: the way to the runtime, for wakers; and where this slot, as a
        resumer, wants to be told how the job that it resumed has ended. */
-    const struct sy_engine_ops *engine;
+    /* Whose own wakes need no engine; NULL: nobody's. */
+    SY_BIND_ATOMIC(struct sy_thread *) owner;
     void *engine_state;
     struct sy_engine_slot eslot;
     struct sy_job **out_job;
