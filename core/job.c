@@ -293,12 +293,26 @@ SY_NO_TSAN SY_NOINLINE static void *finish_carefully(struct sy_job *job,
     return finish(sy_bind_self, job, result);
 }
 
+/* The end of a job that was woken and left nothing behind. */
+SY_NO_TSAN static void *finish_woken(struct sy_thread *self,
+                                     struct sy_job *job, int result)
+{
+    job->in_gate = 0;
+    sy__end_generation(job);
+    job->state = SLOT_FINISHED;
+    job->rt->kept++;
+    return finish(self, job, result);
+}
+
 SY_NO_TSAN void *sy_switcher_finished(int result)
 {
     struct sy_thread *self = sy_bind_self;
     struct sy_job *job = self->current;
     struct sy_runtime *rt = job->rt;
 
+    if (job->gate == rt->hot.first_gate &&
+        job->end_gate == (END_WAKER | END_BY_RUN))
+        return finish_woken(self, job, result);
     if (SY_UNLIKELY(job->gate != rt->hot.first_gate || job->end_gate != 0))
         return finish_carefully(job, result);
     job->state = SLOT_FREE;
