@@ -289,7 +289,8 @@ void sy__quarantine_sweep(struct sy_runtime *rt)
 #define STACKS_AHEAD 6
 
 /* So many slots and the ends of their stacks fit the first cache of any CPU
-   (450 bytes each of 32 KiB, and the rest for the program): nothing to fetch. */
+   (450 bytes each of 32 KiB, and the rest for the program): nothing to fetch.
+ */
 #define SLOTS_AT_HAND 64
 
 void sy__make_ready(struct sy_job *job)
@@ -370,7 +371,7 @@ static void note_other(struct sy_runtime *rt, struct sy_job *slot)
 static void prefetch_slot(const struct sy_job *slot)
 {
     SY_PREFETCH(slot);
-    SY_PREFETCH(&slot->resumer);
+    SY_PREFETCH_WRITE(&slot->resumer); /* where word is */
     SY_PREFETCH(&slot->user);
 }
 

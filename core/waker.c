@@ -55,6 +55,14 @@ static inline bool wake_own(struct sy_waker waker, uint32_t pins)
     return true;
 }
 
+/* The two lines of a slot that a waker writes are most likely another CPU's:
+   fetched at once, for the locked instructions would fetch them in turn. */
+static inline void prefetch_for_wake(struct sy_job *slot)
+{
+    SY_PREFETCH_WRITE(&slot->resumer);
+    SY_PREFETCH_WRITE(&slot->eslot);
+}
+
 static int wake_by_engine(struct sy_waker waker)
 {
     struct sy_job *slot = waker.slot;
@@ -78,6 +86,7 @@ int sy_wake(struct sy_waker waker)
 {
     if (waker.slot == NULL)
         return -ESRCH;
+    prefetch_for_wake(waker.slot);
     return wake_own(waker, 0) ? 0 : wake_by_engine(waker);
 }
 
@@ -85,6 +94,7 @@ int sy_complete(struct sy_waker waker)
 {
     if (waker.slot == NULL)
         return -ESRCH;
+    prefetch_for_wake(waker.slot);
     if (wake_own(waker, 1))
         return 0;
     /*

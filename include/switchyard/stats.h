@@ -40,7 +40,7 @@ struct sy_runtime_stats {
                                  to take */
     uint64_t spin_lost_ns;    /* of this, in spins that found nothing; what
                                  spin_percent limits */
-    uint64_t collected;       /* wake-ups that the engine delivered */
+    uint64_t collected;       /* wake-ups that arrived, by the engine or past it */
     uint64_t spurious;        /* of these, for a job that was not waiting */
     uint64_t engine_syscalls; /* system calls made by the engine on the
                                  runtime's thread */
