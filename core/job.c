@@ -294,8 +294,8 @@ SY_NO_TSAN SY_NOINLINE static void *finish_carefully(struct sy_job *job,
 }
 
 /* The end of a job that was woken and left nothing behind. */
-SY_NO_TSAN static void *finish_woken(struct sy_thread *self,
-                                     struct sy_job *job, int result)
+SY_NO_TSAN SY_NOINLINE static void *finish_woken(struct sy_thread *self,
+                                                 struct sy_job *job, int result)
 {
     job->in_gate = 0;
     sy__end_generation(job);
@@ -310,11 +310,12 @@ SY_NO_TSAN void *sy_switcher_finished(int result)
     struct sy_job *job = self->current;
     struct sy_runtime *rt = job->rt;
 
-    if (job->gate == rt->hot.first_gate &&
-        job->end_gate == (END_WAKER | END_BY_RUN))
-        return finish_woken(self, job, result);
-    if (SY_UNLIKELY(job->gate != rt->hot.first_gate || job->end_gate != 0))
+    if (SY_UNLIKELY(job->gate != rt->hot.first_gate))
         return finish_carefully(job, result);
+    if (job->end_gate != 0)
+        return job->end_gate == (END_WAKER | END_BY_RUN)
+                   ? finish_woken(self, job, result)
+                   : finish_carefully(job, result);
     job->state = SLOT_FREE;
     job->link = rt->hot.free;
     rt->hot.free = job;
