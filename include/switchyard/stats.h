@@ -30,18 +30,18 @@ struct sy_runtime_stats {
     uint64_t stacks_peak;      /* most of them in use at once */
     uint64_t stack_bytes;      /* usable size of each */
 
-    uint64_t waits;           /* times the engine was asked */
-    uint64_t sleeps;          /* waits that were allowed to block */
-    uint64_t spins;           /* times it looked for a while before a sleep */
-    uint64_t spins_hit;       /* of these, that found a wake-up */
-    uint64_t spin_ns;         /* in spins, up to the last reading of the clock:
-                                 one of 1 us or less may count for nothing, and
-                                 one that was preempted as what it was meant
-                                 to take */
-    uint64_t spin_lost_ns;    /* of this, in spins that found nothing; what
-                                 spin_percent limits */
-    uint64_t collected;       /* wake-ups that arrived, by the engine or past it */
-    uint64_t spurious;        /* of these, for a job that was not waiting */
+    uint64_t waits;        /* times the engine was asked */
+    uint64_t sleeps;       /* waits that were allowed to block */
+    uint64_t spins;        /* times it looked for a while before a sleep */
+    uint64_t spins_hit;    /* of these, that found a wake-up */
+    uint64_t spin_ns;      /* in spins, up to the last reading of the clock:
+                              one of 1 us or less may count for nothing, and
+                              one that was preempted as what it was meant
+                              to take */
+    uint64_t spin_lost_ns; /* of this, in spins that found nothing; what
+                              spin_percent limits */
+    uint64_t collected;    /* wake-ups that arrived, by the engine or past it */
+    uint64_t spurious;     /* of these, for a job that was not waiting */
     uint64_t engine_syscalls; /* system calls made by the engine on the
                                  runtime's thread */
 
