@@ -44,7 +44,9 @@
 #define SY_THREAD_LOCAL _Thread_local
 #endif
 
-#define SY_CONSTRUCTOR       __attribute__((constructor))
+#define SY_CONSTRUCTOR __attribute__((constructor))
+/* Another name for a function of the same file. */
+#define SY_ALIAS_OF(name)    __attribute__((alias(#name)))
 #define SY_PREFETCH(address) __builtin_prefetch(address)
 /* To be written: so that it need not be asked for twice. The instruction does
    nothing on an x86-64 CPU that does not have it, and compilers only use it
