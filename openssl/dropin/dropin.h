@@ -24,6 +24,8 @@ extern SY_API _Thread_local struct sy_thread *sy_bind_self SY_TLS_INITIAL_EXEC;
 
 /* In place of a library context: the job's differs from its resumer's. */
 #define LIBCTX_APART ((void *)UINTPTR_MAX)
+/* What no job has. */
+#define LIBCTX_NEVER ((void *)(UINTPTR_MAX - 1))
 
 /*
  * What the drop-in keeps for a slot of the library, whose user pointer leads
@@ -40,7 +42,8 @@ struct dropin_job {
     int (*fn)(void *arg);
     void *arg;
     void *stack_top;
-    uint32_t by_swap; /* resumed since it was started: its end is a swap */
+    uint32_t resumed; /* since it was started: its end is a swap */
+    uint32_t by_swap; /* its end is one in any case */
     uint32_t at_end;  /* not 0: its end is more than that */
 
     void *caller_libctx; /* of the resumer, while they are apart */
@@ -60,7 +63,9 @@ struct dropin_job {
 struct dropin_self {
     struct sy_runtime *fast; /* its jobs can be switched to by hand, and nothing
                                 else is to be done; or NULL */
-    void *libctx;            /* the default library context, if tracked */
+    void *short_libctx; /* the default library context, while fast is set; else
+                           LIBCTX_NEVER */
+    void *libctx;       /* that context, if it is tracked */
     struct dropin_thread *thread; /* NULL: it has not called us yet */
 };
 
@@ -88,6 +93,10 @@ struct dropin_thread {
     uint64_t old_resumes;
     uint64_t abandoned;
 
+    _Atomic uint32_t in_wait;   /* dropin_wait.c: inside one of its contexts */
+    _Atomic uint32_t is_shared; /* others use its contexts as well */
+    _Atomic uint32_t is_known_shared; /* and it has noticed */
+
     ASYNC_WAIT_CTX *freed_first; /* quarantine, oldest first */
     ASYNC_WAIT_CTX *freed_last;
     size_t freed_count;
@@ -103,7 +112,7 @@ struct dropin_thread {
 struct dropin_thread *dropin_thread(void);
 /* The same with a runtime; NULL with the error raised. */
 struct dropin_thread *dropin_thread_with_runtime(size_t init);
-/* Give fast its value. */
+/* Give fast and short_libctx their values, for what they hang on changed. */
 void dropin_thread_choose_path(struct dropin_thread *t);
 /* A struct dropin_job for a new slot; NULL without memory or stack. */
 struct dropin_job *dropin_job_new(struct dropin_thread *t);
@@ -152,6 +161,11 @@ static inline uint64_t dropin_stamp(ASYNC_WAIT_CTX *ctx)
                                 memory_order_relaxed);
 }
 
+/* At load, and in the child of a fork: how others may share a thread's wait
+   contexts. */
+void dropin_wait_prepare(void);
+/* The thread is gone: its contexts are everybody's. */
+void dropin_wait_share(struct dropin_thread *t);
 /* The job goes on: a new window of changes begins. */
 void dropin_wait_new_window(struct dropin_job *job);
 /* Is the job paused, and waits with this context? */
@@ -176,6 +190,7 @@ struct dropin_options {
 struct dropin_process {
     struct dropin_options options;
     const char *switcher; /* forced, for the wanted one will not do; or NULL */
+    bool has_membarrier;
     bool asks_libctx;     /* libcrypto's own function is in the way: ask it */
     _Atomic uint64_t orphaned;
     _Atomic uint64_t reaped;

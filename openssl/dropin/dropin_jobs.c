@@ -143,11 +143,13 @@ static int job_entry(void *arg)
     struct dropin_job *job = arg;
     int result = job->fn(job->arg);
 
-    if (SY_UNLIKELY(job->at_end != 0 || job->libctx != dropin_self.libctx))
+    if (SY_UNLIKELY(job->at_end != 0 ||
+                    job->libctx != dropin_self.short_libctx))
         end_carefully(job);
-    if (job->by_swap != 0)
-        return finish_by_hand(job->slot, result);
-    return result;
+    if ((job->by_swap | job->resumed) == 0)
+        return result;
+    job->by_swap = job->resumed; /* for the next job of this slot */
+    return finish_by_hand(job->slot, result);
 }
 
 /* ---- pausing ---------------------------------------------------------------
@@ -181,10 +183,10 @@ SY_API int ASYNC_pause_job(void)
     struct sy_job *slot = self->current;
     const struct dropin_job *job;
 
-    if (SY_UNLIKELY(slot->gate != 0 || slot->rt != dropin_self.fast))
+    if (SY_UNLIKELY(slot->gate != 0))
         return pause_carefully(slot);
     job = job_of(slot);
-    if (SY_UNLIKELY(job->libctx != dropin_self.libctx))
+    if (SY_UNLIKELY(job->libctx != dropin_self.short_libctx))
         return pause_carefully(slot);
     return leave_by_hand(self, slot);
 }
@@ -212,7 +214,7 @@ static int resume_mine(struct dropin_thread *t, ASYNC_JOB **handle, int *ret)
         dropin_account_resume(job);
     job->paused_ns = 0;
     if (t->by_hand) {
-        job->by_swap = 1;
+        job->resumed = 1;
         return enter_by_hand(sy_bind_self, sy_bind_self->current, slot, handle,
                              ret);
     }
@@ -227,11 +229,17 @@ static int resume_mine(struct dropin_thread *t, ASYNC_JOB **handle, int *ret)
     return ASYNC_FINISH;
 }
 
+/* What else the caller gave is of no use here; OpenSSL ignores it too. */
 SY_NOINLINE static int resume_carefully(ASYNC_JOB **handle, int *ret)
 {
     struct dropin_thread *t = dropin_self.thread;
     const struct sy_job *slot = (const struct sy_job *)(const void *)*handle;
 
+    (void)dropin_libcrypto_find();
+    if (dropin_forward != NULL)
+        return dropin_forward->start_job != NULL
+                   ? dropin_forward->start_job(handle, NULL, ret, NULL, NULL, 0)
+                   : ASYNC_ERR;
     if (t == NULL || t->rt == NULL || slot->rt != t->rt)
         return refuse(ASYNC_R_FAILED_TO_SWAP_CONTEXT,
                       "the job belongs to another thread, or was given up");
@@ -254,43 +262,43 @@ int dropin_resume(struct sy_job *slot, int *ret)
 /* ---- starting -------------------------------------------------------------
  */
 
-static inline void copy_8(unsigned char *to, const unsigned char *from)
+static inline void copy_ends(unsigned char *to, const unsigned char *from,
+                             size_t at, size_t bytes)
 {
-    memcpy(to, from, 8);
-}
-
-static inline void copy_16(unsigned char *to, const unsigned char *from)
-{
-    memcpy(to, from, 16);
+    memcpy(to + at, from + at, 16);
+    memcpy(to + bytes - 16 - at, from + bytes - 16 - at, 16);
 }
 
 /*
- * memcpy() for at most SY_JOB_ARG_INLINE_BYTES, without a call: so that a start
- * has nothing to save around it. Both halves from their outer ends, where they
- * may overlap in the middle.
+ * memcpy() for at most SY_JOB_ARG_INLINE_BYTES, without a call, for which a
+ * start would have to save registers. In pieces of 16 bytes from both ends,
+ * which meet or overlap in the middle.
  */
 static inline void copy_arg(unsigned char *to, const unsigned char *from,
                             size_t bytes)
 {
-    size_t half = bytes / 2, at;
-
     if (SY_UNLIKELY(bytes < 16)) {
         if (bytes >= 8) {
-            copy_8(to, from);
-            copy_8(to + bytes - 8, from + bytes - 8);
+            memcpy(to, from, 8);
+            memcpy(to + bytes - 8, from + bytes - 8, 8);
             return;
         }
-        for (at = 0; at < bytes; at++)
+        for (size_t at = 0; at < bytes; at++)
             to[at] = from[at];
         return;
     }
-    at = 0;
-    do {
-        copy_16(to + at, from + at);
-        copy_16(to + bytes - 16 - at, from + bytes - 16 - at);
-        at += 16;
-    } while (at < half);
+    copy_ends(to, from, 0, bytes);
+    if (bytes <= 32)
+        return;
+    copy_ends(to, from, 16, bytes);
+    if (bytes <= 64)
+        return;
+    copy_ends(to, from, 32, bytes);
+    if (bytes > 96)
+        copy_ends(to, from, 48, bytes);
 }
+
+_Static_assert(SY_JOB_ARG_INLINE_BYTES == 128, "what copy_arg() copies");
 
 /* Say what the slot's next job is. Its arguments are in place. */
 static inline void equip(struct dropin_job *job, ASYNC_WAIT_CTX *ctx,
@@ -306,9 +314,15 @@ static inline void equip(struct dropin_job *job, ASYNC_WAIT_CTX *ctx,
     job->stamp = dropin_stamp(ctx) & ~STAMP_CHANGED;
     job->fn = fn;
     job->arg = arg;
-    job->by_swap = 0;
+    job->resumed = 0;
 }
 
+/*
+ * A job that never pauses best ends by a return to where it was called, which
+ * the processor predicts. One that does is best called in tail position, for
+ * that return would be predicted wrong. The slot's last job says which of the
+ * two this one is likely to be; both work for both.
+ */
 static inline int start_by_hand(struct sy_thread *self, struct sy_job *from,
                                 struct sy_job *slot, ASYNC_JOB **handle,
                                 int *ret)
@@ -325,6 +339,8 @@ static inline int start_by_hand(struct sy_thread *self, struct sy_job *from,
     slot->resumer = from;
     keep_errno(self, from);
     self->current = slot;
+    if (job->by_swap != 0)
+        return hot->start(from->ctx, slot->ctx, job->stack_top, job_entry, job);
     value = hot->start(from->ctx, slot->ctx, job->stack_top, job_entry, job);
     return value != 0 ? value : ASYNC_FINISH;
 }
@@ -423,15 +439,22 @@ static bool is_full(const struct dropin_thread *t)
 
 SY_NOINLINE static int start_carefully(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx,
                                        int *ret, int (*func)(void *),
-                                       const void *args, size_t size)
+                                       void *args, size_t size)
 {
     struct dropin_thread *t;
     struct dropin_job *job;
     struct sy_job *slot;
     void *arg;
 
-    if (func == NULL)
-        return refuse(ERR_R_PASSED_NULL_PARAMETER, "no function");
+    (void)dropin_libcrypto_find();
+    if (dropin_forward != NULL)
+        return dropin_forward->start_job != NULL
+                   ? dropin_forward->start_job(handle, ctx, ret, func, args,
+                                               size)
+                   : ASYNC_ERR;
+    if (handle == NULL || func == NULL)
+        return refuse(ERR_R_PASSED_NULL_PARAMETER,
+                      "no place for the job, or no function");
     t = dropin_thread_with_runtime(0);
     if (t == NULL)
         return ASYNC_ERR;
@@ -454,54 +477,75 @@ SY_NOINLINE static int start_carefully(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx,
                          ret);
 }
 
-/* The first call of a thread, and every one that is forwarded. */
-SY_NOINLINE static int start_or_resume(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx,
+/* The first free slot, if the next job can simply be started in it. */
+static inline struct sy_job *ready_slot(const struct sy_job *from)
+{
+    struct sy_job *slot = dropin_hot(from->rt)->free;
+
+    return SY_LIKELY(from->rt == dropin_self.fast && slot != NULL &&
+                     slot->state == SY_BIND_SLOT_FREE)
+               ? slot
+               : NULL;
+}
+
+static inline int start_in(struct sy_job *slot, ASYNC_JOB **handle,
+                           ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(void *),
+                           void *arg)
+{
+    struct sy_thread *self = sy_bind_self;
+
+    equip(job_of(slot), ctx, func, arg, dropin_self.libctx);
+    return start_by_hand(self, self->current, slot, handle, ret);
+}
+
+/* With arguments to copy; apart, so that a start without needs no frame. */
+SY_NOINLINE static int start_with_copy(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx,
                                        int *ret, int (*func)(void *),
                                        void *args, size_t size)
 {
-    (void)dropin_libcrypto_find();
-    if (dropin_forward != NULL)
-        return dropin_forward->start_job != NULL
-                   ? dropin_forward->start_job(handle, ctx, ret, func, args,
-                                               size)
-                   : ASYNC_ERR;
-    if (handle == NULL)
-        return refuse(ERR_R_PASSED_NULL_PARAMETER, "no place for the job");
-    return *handle == NULL ? start_carefully(handle, ctx, ret, func, args, size)
-                           : resume_carefully(handle, ret);
+    struct sy_job *slot = ready_slot(sy_bind_self->current);
+
+    copy_arg(slot->arg_area, args, size);
+    return start_in(slot, handle, ctx, ret, func, slot->arg_area);
+}
+
+/* Apart from resuming, which then needs no frame either. */
+SY_NOINLINE static int start_new(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx,
+                                 int *ret, int (*func)(void *), void *args,
+                                 size_t size)
+{
+    struct sy_job *slot = ready_slot(sy_bind_self->current);
+
+    if (SY_UNLIKELY(slot == NULL || size > SY_JOB_ARG_INLINE_BYTES ||
+                    func == NULL))
+        return start_carefully(handle, ctx, ret, func, args, size);
+    if (args != NULL)
+        return start_with_copy(handle, ctx, ret, func, args, size);
+    return start_in(slot, handle, ctx, ret, func, NULL);
 }
 
 SY_API int ASYNC_start_job(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx, int *ret,
                            int (*func)(void *), void *args, size_t size)
 {
-    struct sy_thread *self = sy_bind_self;
-    struct sy_job *from = self->current, *slot;
+    struct sy_thread *self;
+    struct sy_job *from, *slot;
     struct dropin_job *job;
 
-    if (SY_UNLIKELY(from->rt != dropin_self.fast || handle == NULL))
-        return start_or_resume(handle, ctx, ret, func, args, size);
-    slot = (struct sy_job *)(void *)*handle;
-    if (slot != NULL) {
-        if (SY_UNLIKELY(slot->rt != from->rt || !slot->paused))
-            return resume_carefully(handle, ret);
-        job = job_of(slot);
-        if (SY_UNLIKELY(job->libctx != dropin_self.libctx ||
-                        dropin_stamp(job->wait) != job->stamp))
-            return resume_carefully(handle, ret);
-        job->by_swap = 1;
-        return enter_by_hand(self, from, slot, handle, ret);
-    }
-    slot = dropin_hot(from->rt)->free;
-    if (SY_UNLIKELY(slot == NULL || slot->state != SY_BIND_SLOT_FREE ||
-                    size > SY_JOB_ARG_INLINE_BYTES || func == NULL))
+    if (SY_UNLIKELY(handle == NULL))
         return start_carefully(handle, ctx, ret, func, args, size);
+    slot = (struct sy_job *)(void *)*handle;
+    if (slot == NULL)
+        return start_new(handle, ctx, ret, func, args, size);
+    self = sy_bind_self;
+    from = self->current;
+    if (SY_UNLIKELY(slot->rt != from->rt || !slot->paused))
+        return resume_carefully(handle, ret);
     job = job_of(slot);
-    if (args != NULL) {
-        copy_arg(slot->arg_area, args, size);
-        args = slot->arg_area;
-    }
-    equip(job, ctx, func, args, dropin_self.libctx);
-    return start_by_hand(self, from, slot, handle, ret);
+    if (SY_UNLIKELY(job->libctx != dropin_self.short_libctx ||
+                    dropin_stamp(job->wait) != job->stamp))
+        return resume_carefully(handle, ret);
+    job->resumed = 1;
+    return enter_by_hand(self, from, slot, handle, ret);
 }
 
 /* ---- the rest of the interface --------------------------------------------

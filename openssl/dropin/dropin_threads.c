@@ -18,7 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-_Thread_local struct dropin_self dropin_self SY_TLS_INITIAL_EXEC;
+_Thread_local struct dropin_self dropin_self SY_TLS_INITIAL_EXEC = {
+    .short_libctx = LIBCTX_NEVER,
+};
 struct dropin_process dropin;
 
 #define OWN_STACK_MIN_BYTES 8192
@@ -147,6 +149,8 @@ static struct dropin_thread *first_call(void)
         return NULL;
     }
     t->tid = (int64_t)syscall(SYS_gettid);
+    if (!dropin.has_membarrier)
+        dropin_wait_share(t);
     dropin_threads_lock();
     t->next = process.threads;
     process.threads = t;
@@ -175,6 +179,7 @@ void dropin_thread_choose_path(struct dropin_thread *t)
                     (t->jobs_max == 0 || t->slots <= t->jobs_max);
 
     dropin_self.fast = is_short ? t->rt : NULL;
+    dropin_self.short_libctx = is_short ? dropin_self.libctx : LIBCTX_NEVER;
 }
 
 /* ---- runtimes
@@ -307,7 +312,7 @@ static bool close_runtime(struct dropin_thread *t)
     t->rt = NULL;
     t->old_jobs += jobs;
     t->old_resumes += resumes;
-    dropin_self.fast = NULL;
+    dropin_thread_choose_path(t);
     job = t->jobs;
     t->jobs = NULL;
     t->slots = 0;
@@ -330,7 +335,8 @@ static void at_thread_exit(void *arg)
     if (t->rt != NULL)
         (void)close_runtime(t);
     t->is_gone = true;
-    dropin_self = (struct dropin_self){0};
+    dropin_wait_share(t);
+    dropin_self = (struct dropin_self){.short_libctx = LIBCTX_NEVER};
 }
 
 /* ---- the interface
@@ -605,11 +611,13 @@ static void after_fork_in_child(void)
     struct totals sum;
 
     dropin_threads_unlock();
+    dropin_wait_prepare();
     for (struct dropin_thread *t = process.threads; t != NULL; t = t->next) {
         if (t == dropin_self.thread)
             continue;
         t->is_gone = true;
         t->jobs = NULL;
+        dropin_wait_share(t);
     }
     process.old_jobs = process.old_pauses = 0;
     process.old_fds = process.old_abandoned = 0;
@@ -627,7 +635,7 @@ static void after_fork_in_child(void)
         dropin_self.thread->tid = (int64_t)syscall(SYS_gettid);
         dropin_self.thread->is_forked = dropin_self.thread->rt != NULL;
         dropin_self.thread->orphans = NULL; /* the parent's */
-        dropin_self.fast = NULL;
+        dropin_thread_choose_path(dropin_self.thread);
     }
     dropin_account_forked();
 }
@@ -646,6 +654,7 @@ static void at_exit(void)
 SY_CONSTRUCTOR static void at_load(void)
 {
     dropin_options_read();
+    dropin_wait_prepare();
     process.has_key = pthread_key_create(&process.key, at_thread_exit) == 0;
     (void)pthread_atfork(dropin_threads_lock, dropin_threads_unlock,
                          after_fork_in_child);

@@ -6,16 +6,24 @@
  * QUARANTINE_MIN others, answers nothing in that time, and counts who asks.
  *
  * A context has a lock of its own, which is held for a few loads and stores;
- * nobody else's code runs under it.
+ * nobody else's code runs under it. Locking costs more than all the rest, and
+ * nearly every context is used by one thread only. So a thread uses its own
+ * contexts without locks, and only says that it is inside one, until another
+ * thread wants one of them. That one pays for both, with a barrier on all
+ * processors (membarrier(2)); after that, the thread locks like everybody.
  */
 #include "dropin.h"
+#include <linux/membarrier.h>
 #include <openssl/err.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define CONTEXTS_AT_ONCE   32
-#define ENTRIES_INLINE     2
+#define ENTRIES_INLINE     1
 #define SPINS_BEFORE_YIELD 200
 
 typedef void (*cleanup_fn)(ASYNC_WAIT_CTX *ctx, const void *key, int fd,
@@ -36,19 +44,141 @@ struct async_wait_ctx_st {
     _Alignas(SY_CACHE_LINE) struct dropin_wait_head head;
     atomic_uint lock;
     int status;
+    struct dropin_thread *_Atomic owner;
     struct fd_entry *entries; /* newest first */
-    size_t added;
-    size_t deleted;
+    uint32_t added;
+    uint32_t deleted;
     ASYNC_callback_fn callback;
     void *callback_arg;
-    _Atomic uint64_t woken_ns; /* account: when, or 0 */
-    ASYNC_WAIT_CTX *next;      /* in quarantine */
     struct fd_entry room[ENTRIES_INLINE];
+    ASYNC_WAIT_CTX *next;      /* in quarantine */
+    _Atomic uint64_t woken_ns; /* account: when, or 0 */
 };
+
+_Static_assert(sizeof(ASYNC_WAIT_CTX) == 2 * SY_CACHE_LINE,
+               "with the usual one descriptor, two lines");
 
 static ASYNC_WAIT_CTX no_wait, dead_wait = {.head.stamp = STAMP_FREED};
 ASYNC_WAIT_CTX *const dropin_no_wait = &no_wait;
 ASYNC_WAIT_CTX *const dropin_dead_wait = &dead_wait;
+
+/* ---- locking ---------------------------------------------------------------
+ */
+
+static void relax(unsigned spins)
+{
+    if (spins % SPINS_BEFORE_YIELD != 0)
+        SY_CPU_RELAX();
+    else
+        sched_yield();
+}
+
+void dropin_wait_prepare(void)
+{
+    dropin.has_membarrier =
+        !SY_TSAN &&
+        syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
+                0) == 0;
+}
+
+void dropin_wait_share(struct dropin_thread *t)
+{
+    atomic_store_explicit(&t->in_wait, 0, memory_order_relaxed);
+    atomic_store_explicit(&t->is_shared, 1, memory_order_relaxed);
+    /* release pairs with acquire in is_shared() */
+    atomic_store_explicit(&t->is_known_shared, 1, memory_order_release);
+}
+
+/*
+ * Have a thread use the locks of its contexts from now on. After the barrier
+ * it either sees is_shared, or we see that it is inside, and wait until it is
+ * not: it has no fence between writing the one and reading the other.
+ */
+static void make_shared(struct dropin_thread *t)
+{
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    unsigned spins = 0;
+
+    pthread_mutex_lock(&mutex);
+    if (atomic_load_explicit(&t->is_known_shared, memory_order_relaxed) == 0) {
+        atomic_store_explicit(&t->is_shared, 1, memory_order_seq_cst);
+        (void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+        /* acquire pairs with release in unlock() */
+        while (atomic_load_explicit(&t->in_wait, memory_order_acquire) != 0)
+            relax(++spins);
+        atomic_store_explicit(&t->is_known_shared, 1, memory_order_release);
+    }
+    pthread_mutex_unlock(&mutex);
+}
+
+/* acquire pairs with release in make_shared() */
+static bool is_shared(struct dropin_thread *t)
+{
+    return t == NULL ||
+           atomic_load_explicit(&t->is_known_shared, memory_order_acquire) != 0;
+}
+
+static void lock_shared(ASYNC_WAIT_CTX *ctx)
+{
+    struct dropin_thread *owner;
+    unsigned spins = 0;
+
+    for (;;) {
+        owner = atomic_load_explicit(&ctx->owner, memory_order_relaxed);
+        if (!is_shared(owner))
+            make_shared(owner);
+        /* acquire pairs with release in unlock() */
+        while (atomic_exchange_explicit(&ctx->lock, 1, memory_order_acquire))
+            relax(++spins);
+        /* It changes under the lock only. */
+        if (owner == atomic_load_explicit(&ctx->owner, memory_order_relaxed))
+            return;
+        atomic_store_explicit(&ctx->lock, 0, memory_order_release);
+    }
+}
+
+/* Lock a context, alive or not. */
+static inline void lock_any(ASYNC_WAIT_CTX *ctx)
+{
+    struct dropin_thread *t = dropin_self.thread;
+
+    if (SY_LIKELY(t != NULL && atomic_load_explicit(
+                                   &ctx->owner, memory_order_relaxed) == t)) {
+        /* relaxed, and no fence: make_shared() has the one for both */
+        atomic_store_explicit(&t->in_wait, 1, memory_order_relaxed);
+        atomic_signal_fence(memory_order_seq_cst);
+        if (SY_LIKELY(
+                atomic_load_explicit(&t->is_shared, memory_order_relaxed) == 0))
+            return;
+        atomic_store_explicit(&t->in_wait, 0, memory_order_release);
+    }
+    lock_shared(ctx);
+}
+
+static inline void unlock(ASYNC_WAIT_CTX *ctx)
+{
+    struct dropin_thread *t = dropin_self.thread;
+
+    /* release pairs with acquire in make_shared() and lock_shared() */
+    if (SY_LIKELY(t != NULL &&
+                  atomic_load_explicit(&t->in_wait, memory_order_relaxed) != 0))
+        atomic_store_explicit(&t->in_wait, 0, memory_order_release);
+    else
+        atomic_store_explicit(&ctx->lock, 0, memory_order_release);
+}
+
+/* Lock a context that is alive; otherwise false. */
+static inline bool lock(ASYNC_WAIT_CTX *ctx)
+{
+    if (SY_UNLIKELY(ctx == NULL))
+        return false;
+    lock_any(ctx);
+    if (SY_LIKELY((dropin_stamp(ctx) & STAMP_FREED) == 0))
+        return true;
+    unlock(ctx);
+    dropin_count(&dropin.freed_accesses);
+    return false;
+}
 
 /* ---- memory ----------------------------------------------------------------
  */
@@ -73,6 +203,8 @@ static ASYNC_WAIT_CTX *take(struct dropin_thread *t)
         ctx = t->freed_first;
         t->freed_first = ctx->next;
         t->freed_count--;
+        SY_PREFETCH(t->freed_first); /* the next one, long not used */
+        SY_PREFETCH((char *)t->freed_first + SY_CACHE_LINE);
         return ctx;
     }
     if (t->fresh_left == 0) {
@@ -85,6 +217,13 @@ static ASYNC_WAIT_CTX *take(struct dropin_thread *t)
     }
     t->fresh_left--;
     return t->fresh++;
+}
+
+/* It comes from another thread, or from none: its lock is held. */
+static void give_to(ASYNC_WAIT_CTX *ctx, struct dropin_thread *t)
+{
+    atomic_store_explicit(&ctx->owner, t, memory_order_relaxed);
+    atomic_store_explicit(&ctx->lock, 0, memory_order_release);
 }
 
 SY_API ASYNC_WAIT_CTX *ASYNC_WAIT_CTX_new(void)
@@ -104,6 +243,7 @@ SY_API ASYNC_WAIT_CTX *ASYNC_WAIT_CTX_new(void)
         dropin_raise(ERR_R_MALLOC_FAILURE, NULL);
         return NULL;
     }
+    lock_any(ctx);
     stamp = (dropin_stamp(ctx) >> STAMP_SHIFT) + 1;
     ctx->status = ASYNC_STATUS_UNSUPPORTED;
     ctx->entries = NULL;
@@ -114,10 +254,13 @@ SY_API ASYNC_WAIT_CTX *ASYNC_WAIT_CTX_new(void)
     for (int i = 0; i < ENTRIES_INLINE; i++)
         ctx->room[i].is_used = false;
     atomic_store_explicit(&ctx->head.job, NULL, memory_order_relaxed);
-    /* release pairs with acquire in lock(): a late caller sees either a freed
-       context or a new one */
     atomic_store_explicit(&ctx->head.stamp, stamp << STAMP_SHIFT,
-                          memory_order_release);
+                          memory_order_relaxed);
+    if (SY_UNLIKELY(atomic_load_explicit(&ctx->owner, memory_order_relaxed) !=
+                    t))
+        give_to(ctx, t);
+    else
+        unlock(ctx);
     return ctx;
 }
 
@@ -139,36 +282,6 @@ static void entry_free(ASYNC_WAIT_CTX *ctx, struct fd_entry *entry)
         entry->is_used = false;
     else
         free(entry);
-}
-
-/* ---- locking ---------------------------------------------------------------
- */
-
-/* Lock a context that is alive; otherwise false. */
-static bool lock(ASYNC_WAIT_CTX *ctx)
-{
-    unsigned spins = 0;
-
-    if (SY_UNLIKELY(ctx == NULL))
-        return false;
-    /* acquire pairs with release in unlock() */
-    while (atomic_exchange_explicit(&ctx->lock, 1, memory_order_acquire) != 0) {
-        if (++spins < SPINS_BEFORE_YIELD)
-            SY_CPU_RELAX();
-        else
-            sched_yield();
-    }
-    if (SY_LIKELY((dropin_stamp(ctx) & STAMP_FREED) == 0))
-        return true;
-    atomic_store_explicit(&ctx->lock, 0, memory_order_release);
-    dropin_count(&dropin.freed_accesses);
-    return false;
-}
-
-static void unlock(ASYNC_WAIT_CTX *ctx)
-{
-    /* release pairs with acquire in lock() */
-    atomic_store_explicit(&ctx->lock, 0, memory_order_release);
 }
 
 /* Set or clear STAMP_CHANGED; the lock is held. */

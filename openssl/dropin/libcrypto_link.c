@@ -276,13 +276,21 @@ void *dropin_libctx_ask(void)
                : NULL;
 }
 
+static void note_libctx(void *libctx)
+{
+    if (dropin.asks_libctx)
+        return;
+    dropin_self.libctx = libctx;
+    if (dropin_self.short_libctx != LIBCTX_NEVER)
+        dropin_self.short_libctx = libctx;
+}
+
 void dropin_libctx_set(void *libctx)
 {
     if (libctx == NULL || libcrypto.set0_default == NULL)
         return;
     (void)libcrypto.set0_default(libctx);
-    if (!dropin.asks_libctx)
-        dropin_self.libctx = libctx;
+    note_libctx(libctx);
 }
 
 SY_API OSSL_LIB_CTX *OSSL_LIB_CTX_set0_default(OSSL_LIB_CTX *libctx)
@@ -294,7 +302,7 @@ SY_API OSSL_LIB_CTX *OSSL_LIB_CTX_set0_default(OSSL_LIB_CTX *libctx)
     old = libcrypto.set0_default(libctx);
     /* A thread without jobs asks when it gets its first one. */
     if (libctx != NULL && old != NULL && dropin_self.thread != NULL &&
-        dropin_self.thread->rt != NULL && !dropin.asks_libctx)
-        dropin_self.libctx = libctx;
+        dropin_self.thread->rt != NULL)
+        note_libctx(libctx);
     return old;
 }
