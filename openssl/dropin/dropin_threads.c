@@ -623,7 +623,8 @@ static void after_fork_in_child(void)
     process.old_fds = process.old_abandoned = 0;
     sum = add_all();
     process.old_jobs = sum.jobs;
-    process.old_pauses = sum.pauses;
+    /* What is paused is no longer, once the library has seen the fork too. */
+    process.old_pauses = sum.pauses - sum.outstanding;
     process.old_fds = sum.fds;
     process.old_abandoned = sum.abandoned;
     /* relaxed: there is one thread */
