@@ -191,7 +191,7 @@ struct dropin_process {
     struct dropin_options options;
     const char *switcher; /* forced, for the wanted one will not do; or NULL */
     bool has_membarrier;
-    bool asks_libctx;     /* libcrypto's own function is in the way: ask it */
+    bool asks_libctx; /* libcrypto's own function is in the way: ask it */
     _Atomic uint64_t orphaned;
     _Atomic uint64_t reaped;
     _Atomic uint64_t freed_accesses;

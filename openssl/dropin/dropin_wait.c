@@ -370,11 +370,11 @@ static void forget_changes(ASYNC_WAIT_CTX *ctx)
 
 void dropin_wait_new_window(struct dropin_job *job)
 {
-    if (job->wait == dropin_no_wait || job->wait == dropin_dead_wait ||
-        dropin_stamp(job->wait) == job->stamp)
+    uint64_t now = dropin_stamp(job->wait);
+
+    if (now == job->stamp)
         return;
-    if (dropin_stamp(job->wait) >> STAMP_SHIFT == job->stamp >> STAMP_SHIFT &&
-        lock(job->wait)) {
+    if (now == (job->stamp | STAMP_CHANGED) && lock(job->wait)) {
         forget_changes(job->wait);
         unlock(job->wait);
         return;

@@ -268,7 +268,7 @@ static int never_called(void *arg)
 static void freed_context(void)
 {
     struct sy_openssl_counters before = counters();
-    ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new();
+    ASYNC_WAIT_CTX *ctx = ASYNC_WAIT_CTX_new(), *others[100];
     ASYNC_callback_fn callback;
     ASYNC_JOB *job = NULL;
     int ret = -1;
@@ -282,8 +282,12 @@ static void freed_context(void)
     CHECK_EQ(ASYNC_WAIT_CTX_get_callback(ctx, &callback, &arg), 0);
     CHECK_EQ(ASYNC_WAIT_CTX_set_status(ctx, ASYNC_STATUS_OK), 0);
     ASYNC_WAIT_CTX_free(ctx);
-    for (int i = 0; i < 100; i++) /* none of them is that one */
-        CHECK(ASYNC_WAIT_CTX_new() != ctx);
+    for (int i = 0; i < 100; i++) { /* none of them is that one */
+        others[i] = ASYNC_WAIT_CTX_new();
+        CHECK(others[i] != ctx);
+    }
+    for (int i = 0; i < 100; i++)
+        ASYNC_WAIT_CTX_free(others[i]);
     CHECK_EQ(ASYNC_start_job(&job, ctx, &ret, NULL, NULL, 0), ASYNC_FINISH);
     CHECK_EQ(ret, 5);
     CHECK_EQ(counters().freed_accesses, before.freed_accesses + 6);
