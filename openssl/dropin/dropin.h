@@ -108,8 +108,15 @@ struct dropin_thread {
     uint64_t orphans_seen_ns;
 };
 
+struct dropin_thread *dropin_thread_first_call(void);
+
 /* The calling thread's, made if need be; NULL without memory. */
-struct dropin_thread *dropin_thread(void);
+static inline struct dropin_thread *dropin_thread(void)
+{
+    return SY_LIKELY(dropin_self.thread != NULL) ? dropin_self.thread
+                                                 : dropin_thread_first_call();
+}
+
 /* The same with a runtime; NULL with the error raised. */
 struct dropin_thread *dropin_thread_with_runtime(size_t init);
 /* Give fast and short_libctx their values, for what they hang on changed. */

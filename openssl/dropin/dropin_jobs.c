@@ -323,13 +323,23 @@ static inline void equip(struct dropin_job *job, ASYNC_WAIT_CTX *ctx,
  * that return would be predicted wrong. The slot's last job says which of the
  * two this one is likely to be; both work for both.
  */
+SY_NOINLINE static int enter_new(struct sy_job *from, struct sy_job *slot)
+{
+    struct dropin_job *job = job_of(slot);
+    const struct sy_bind_runtime *hot = dropin_hot(slot->rt);
+    int value;
+
+    if (job->by_swap != 0)
+        return hot->start(from->ctx, slot->ctx, job->stack_top, job_entry, job);
+    value = hot->start(from->ctx, slot->ctx, job->stack_top, job_entry, job);
+    return value != 0 ? value : ASYNC_FINISH;
+}
+
 static inline int start_by_hand(struct sy_thread *self, struct sy_job *from,
                                 struct sy_job *slot, ASYNC_JOB **handle,
                                 int *ret)
 {
     struct sy_bind_runtime *hot = dropin_hot(slot->rt);
-    struct dropin_job *job = job_of(slot);
-    int value;
 
     hot->free = slot->link;
     hot->started++;
@@ -339,10 +349,7 @@ static inline int start_by_hand(struct sy_thread *self, struct sy_job *from,
     slot->resumer = from;
     keep_errno(self, from);
     self->current = slot;
-    if (job->by_swap != 0)
-        return hot->start(from->ctx, slot->ctx, job->stack_top, job_entry, job);
-    value = hot->start(from->ctx, slot->ctx, job->stack_top, job_entry, job);
-    return value != 0 ? value : ASYNC_FINISH;
+    return enter_new(from, slot);
 }
 
 static int no_work(void *arg)
@@ -498,29 +505,28 @@ static inline int start_in(struct sy_job *slot, ASYNC_JOB **handle,
     return start_by_hand(self, self->current, slot, handle, ret);
 }
 
-/* With arguments to copy; apart, so that a start without needs no frame. */
+/* Apart from resuming, and from each other: so none saves registers that only
+   another one needs. */
 SY_NOINLINE static int start_with_copy(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx,
                                        int *ret, int (*func)(void *),
                                        void *args, size_t size)
 {
     struct sy_job *slot = ready_slot(sy_bind_self->current);
 
+    if (SY_UNLIKELY(slot == NULL || size > SY_JOB_ARG_INLINE_BYTES ||
+                    func == NULL))
+        return start_carefully(handle, ctx, ret, func, args, size);
     copy_arg(slot->arg_area, args, size);
     return start_in(slot, handle, ctx, ret, func, slot->arg_area);
 }
 
-/* Apart from resuming, which then needs no frame either. */
-SY_NOINLINE static int start_new(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx,
-                                 int *ret, int (*func)(void *), void *args,
-                                 size_t size)
+SY_NOINLINE static int start_without(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx,
+                                     int *ret, int (*func)(void *))
 {
     struct sy_job *slot = ready_slot(sy_bind_self->current);
 
-    if (SY_UNLIKELY(slot == NULL || size > SY_JOB_ARG_INLINE_BYTES ||
-                    func == NULL))
-        return start_carefully(handle, ctx, ret, func, args, size);
-    if (args != NULL)
-        return start_with_copy(handle, ctx, ret, func, args, size);
+    if (SY_UNLIKELY(slot == NULL || func == NULL))
+        return start_carefully(handle, ctx, ret, func, NULL, 0);
     return start_in(slot, handle, ctx, ret, func, NULL);
 }
 
@@ -535,7 +541,9 @@ SY_API int ASYNC_start_job(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx, int *ret,
         return start_carefully(handle, ctx, ret, func, args, size);
     slot = (struct sy_job *)(void *)*handle;
     if (slot == NULL)
-        return start_new(handle, ctx, ret, func, args, size);
+        return args != NULL
+                   ? start_with_copy(handle, ctx, ret, func, args, size)
+                   : start_without(handle, ctx, ret, func);
     self = sy_bind_self;
     from = self->current;
     if (SY_UNLIKELY(slot->rt != from->rt || !slot->paused))

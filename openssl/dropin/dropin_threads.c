@@ -138,7 +138,7 @@ void dropin_job_give(struct dropin_job *job)
 /* ---- a thread's record
  * ----------------------------------------------------------- */
 
-static struct dropin_thread *first_call(void)
+struct dropin_thread *dropin_thread_first_call(void)
 {
     struct dropin_thread *t = calloc(1, sizeof(*t));
 
@@ -157,13 +157,6 @@ static struct dropin_thread *first_call(void)
     dropin_threads_unlock();
     dropin_self.thread = t;
     return t;
-}
-
-struct dropin_thread *dropin_thread(void)
-{
-    struct dropin_thread *t = dropin_self.thread;
-
-    return SY_LIKELY(t != NULL) ? t : first_call();
 }
 
 struct dropin_thread *dropin_threads_first(void)

@@ -23,7 +23,6 @@
 #include <unistd.h>
 
 #define CONTEXTS_AT_ONCE   32
-#define ENTRIES_INLINE     1
 #define SPINS_BEFORE_YIELD 200
 
 typedef void (*cleanup_fn)(ASYNC_WAIT_CTX *ctx, const void *key, int fd,
@@ -35,7 +34,7 @@ struct fd_entry {
     void *custom;
     cleanup_fn cleanup;
     int fd;
-    bool is_used;    /* of those within the context */
+    bool is_used;    /* of the one within the context */
     bool is_added;   /* since the job was last resumed */
     bool is_deleted; /* since then, too; else it would be gone */
 };
@@ -50,7 +49,7 @@ struct async_wait_ctx_st {
     uint32_t deleted;
     ASYNC_callback_fn callback;
     void *callback_arg;
-    struct fd_entry room[ENTRIES_INLINE];
+    struct fd_entry room;      /* for the usual one */
     ASYNC_WAIT_CTX *next;      /* in quarantine */
     _Atomic uint64_t woken_ns; /* account: when, or 0 */
 };
@@ -251,8 +250,7 @@ SY_API ASYNC_WAIT_CTX *ASYNC_WAIT_CTX_new(void)
     ctx->deleted = 0;
     ctx->callback = NULL;
     ctx->callback_arg = NULL;
-    for (int i = 0; i < ENTRIES_INLINE; i++)
-        ctx->room[i].is_used = false;
+    ctx->room.is_used = false;
     atomic_store_explicit(&ctx->head.job, NULL, memory_order_relaxed);
     atomic_store_explicit(&ctx->head.stamp, stamp << STAMP_SHIFT,
                           memory_order_relaxed);
@@ -266,19 +264,12 @@ SY_API ASYNC_WAIT_CTX *ASYNC_WAIT_CTX_new(void)
 
 static struct fd_entry *entry_new(ASYNC_WAIT_CTX *ctx)
 {
-    struct fd_entry *entry;
-
-    for (int i = 0; i < ENTRIES_INLINE; i++) {
-        if (!ctx->room[i].is_used)
-            return &ctx->room[i];
-    }
-    entry = malloc(sizeof(*entry));
-    return entry;
+    return !ctx->room.is_used ? &ctx->room : malloc(sizeof(struct fd_entry));
 }
 
 static void entry_free(ASYNC_WAIT_CTX *ctx, struct fd_entry *entry)
 {
-    if (entry >= ctx->room && entry < ctx->room + ENTRIES_INLINE)
+    if (entry == &ctx->room)
         entry->is_used = false;
     else
         free(entry);
