@@ -22,6 +22,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(SY_BIND_LAYOUT == 6, "the short paths below know this layout");
+
 /* What ASYNC_pause_job() returns, when it paused and when it could not. */
 #define PAUSE_RETURNS 1
 
