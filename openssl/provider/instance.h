@@ -12,8 +12,8 @@
 #define INSTANCE_H
 
 #include <openssl/core_dispatch.h>
+#include <openssl/err.h>
 #include <openssl/provider.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -58,9 +58,6 @@ struct instance {
 
     const OSSL_CORE_HANDLE *core;
     OSSL_FUNC_core_get_params_fn *core_get_params;
-    OSSL_FUNC_core_new_error_fn *core_new_error;
-    OSSL_FUNC_core_set_error_debug_fn *core_set_error_debug;
-    OSSL_FUNC_core_vset_error_fn *core_vset_error;
 
     OSSL_LIB_CTX *libctx;
     OSSL_PROVIDER *underneath; /* the default provider in libctx */
@@ -81,12 +78,11 @@ struct instance {
 /* Find the instance of a provider context; NULL: none. */
 struct instance *instance_of(const void *provctx);
 
-/* Put an error of ours on the calling thread's queue. */
-void instance_raise(const struct instance *instance, uint32_t reason,
-                    const char *file, int line, const char *function,
-                    const char *format, ...) SY_PRINTF(6, 7);
-#define RAISE(instance, reason, ...)                                           \
-    instance_raise(instance, reason, __FILE__, __LINE__, __func__, __VA_ARGS__)
+/* Put an error of ours on the calling thread's queue, with words of its own. */
+#define RAISE(reason, ...) ERR_raise_data(error_library(), reason, __VA_ARGS__)
+
+/* Return the number under which OpenSSL knows our errors. */
+int error_library(void);
 
 /*
  * Make the dispatch table of a slot: a copy of the default provider's with the

@@ -230,7 +230,7 @@ static int offload(enum call call, void *ctx, unsigned char *out,
     if (done == 1)
         return result;
     if (done == -1) {
-        RAISE(instance, REASON_LOST,
+        RAISE(REASON_LOST,
               "the device was closed, or the process has forked, while the "
               "job was paused");
         return 0;

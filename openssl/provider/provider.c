@@ -149,36 +149,46 @@ static void instance_free(struct instance *instance)
 
 /* ---- errors ------------------------------------------------------------- */
 
-void instance_raise(const struct instance *instance, uint32_t reason,
-                    const char *file, int line, const char *function,
-                    const char *format, ...)
-{
-    va_list args;
+static int library;
 
-    if (instance->core_new_error == NULL ||
-        instance->core_set_error_debug == NULL ||
-        instance->core_vset_error == NULL)
-        return;
-    instance->core_new_error(instance->core);
-    instance->core_set_error_debug(instance->core, file, line, function);
-    va_start(args, format);
-    instance->core_vset_error(instance->core, reason, format, args);
-    va_end(args);
-}
-
-static const OSSL_ITEM *get_reason_strings(void *provctx)
+static void load_errors(void)
 {
-    static OSSL_ITEM reasons[] = {
-        {REASON_DEVICE, (void *)"the device cannot be opened"},
-        {REASON_OFFLOAD, (void *)"wrong value of the parameter offload"},
-        {REASON_NO_DEFAULT, (void *)"no default provider underneath"},
-        {REASON_NO_MEMORY, (void *)"no memory"},
-        {REASON_LOST, (void *)"an offloaded operation was lost"},
+    static ERR_STRING_DATA strings[] = {
+        {REASON_DEVICE, "the device cannot be opened"},
+        {REASON_OFFLOAD, "wrong value of the parameter offload"},
+        {REASON_NO_DEFAULT, "no default provider underneath"},
+        {REASON_NO_MEMORY, "no memory"},
+        {REASON_LOST, "an offloaded operation was lost"},
         {0, NULL},
     };
+    static ERR_STRING_DATA name[] = {{0, "switchyard"}, {0, NULL}};
 
-    (void)provctx;
-    return reasons;
+    library = ERR_get_next_error_library();
+    name[0].error = ERR_PACK(library, 0, 0);
+    (void)ERR_load_strings(library, strings);
+    (void)ERR_load_strings(0, name);
+}
+
+/* Not the library that OpenSSL has for each provider: its strings are loaded
+   only after the provider, so that errors of loading would have no words. */
+int error_library(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, load_errors);
+    return library;
+}
+
+/* OpenSSL 3.0 drops the errors of a provider that its configuration file names:
+   then this line is all that anybody sees. */
+static void tell_why(void)
+{
+    const char *why;
+    int flags;
+
+    if (ERR_peek_last_error_all(NULL, NULL, NULL, &why, &flags) != 0 &&
+        (flags & ERR_TXT_STRING) != 0)
+        fprintf(stderr, "switchyard provider not loaded: %s\n", why);
 }
 
 /* ---- parameters --------------------------------------------------------- */
@@ -219,7 +229,7 @@ static int parse_offload(struct instance *instance, const char *text)
         bytes = strcspn(at, ", \t");
         bit = offload_bit(at, bytes);
         if (bit == 0 || (instance->offload & bit) != 0) {
-            RAISE(instance, REASON_OFFLOAD,
+            RAISE(REASON_OFFLOAD,
                   "offload = %.100s: \"%.*s\" is %s; accepted: a list, "
                   "separated by commas, of rsa, ecdsa, x25519, ecdh",
                   text, (int)(bytes < 64 ? bytes : 64), at,
@@ -242,7 +252,7 @@ static int open_device(struct instance *instance, const char *spec)
     char why[512] = "";
 
     if (device_runner_open(&instance->runner, spec, why, sizeof(why)) != 0) {
-        RAISE(instance, REASON_DEVICE, "device = %.200s: %s", spec, why);
+        RAISE(REASON_DEVICE, "device = %.200s: %s", spec, why);
         return 0;
     }
     return 1;
@@ -345,14 +355,14 @@ static int look_underneath(struct instance *instance)
     if (instance->libctx != NULL)
         instance->underneath = OSSL_PROVIDER_load(instance->libctx, "default");
     if (instance->underneath == NULL) {
-        RAISE(instance, REASON_NO_DEFAULT,
+        RAISE(REASON_NO_DEFAULT,
               "libcrypto's default provider cannot be loaded");
         return 0;
     }
     instance->provctx = OSSL_PROVIDER_get0_provider_ctx(instance->underneath);
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
         if (!add_operation(instance, operations[i])) {
-            RAISE(instance, REASON_NO_MEMORY, "for the list of algorithms");
+            RAISE(REASON_NO_MEMORY, "for the list of algorithms");
             return 0;
         }
     return 1;
@@ -430,25 +440,11 @@ static void teardown(void *provctx)
         instance_free(instance);
 }
 
-static void take_core(struct instance *instance, const OSSL_DISPATCH *in)
+static OSSL_FUNC_core_get_params_fn *find_get_params(const OSSL_DISPATCH *in)
 {
-    for (; in->function_id != 0; in++)
-        switch (in->function_id) {
-        case OSSL_FUNC_CORE_GET_PARAMS:
-            instance->core_get_params = OSSL_FUNC_core_get_params(in);
-            break;
-        case OSSL_FUNC_CORE_NEW_ERROR:
-            instance->core_new_error = OSSL_FUNC_core_new_error(in);
-            break;
-        case OSSL_FUNC_CORE_SET_ERROR_DEBUG:
-            instance->core_set_error_debug = OSSL_FUNC_core_set_error_debug(in);
-            break;
-        case OSSL_FUNC_CORE_VSET_ERROR:
-            instance->core_vset_error = OSSL_FUNC_core_vset_error(in);
-            break;
-        default:
-            break;
-        }
+    while (in->function_id != 0 && in->function_id != OSSL_FUNC_CORE_GET_PARAMS)
+        in++;
+    return in->function_id != 0 ? OSSL_FUNC_core_get_params(in) : NULL;
 }
 
 SY_API OSSL_provider_init_fn OSSL_provider_init;
@@ -461,8 +457,6 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
         {OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, (void (*)(void))gettable_params},
         {OSSL_FUNC_PROVIDER_GET_PARAMS, (void (*)(void))get_params},
         {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query_operation},
-        {OSSL_FUNC_PROVIDER_GET_REASON_STRINGS,
-         (void (*)(void))get_reason_strings},
         {0, NULL},
     };
     struct instance *instance = OPENSSL_zalloc(sizeof(*instance));
@@ -470,8 +464,9 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
     if (instance == NULL)
         return 0;
     instance->core = handle;
-    take_core(instance, in);
+    instance->core_get_params = find_get_params(in);
     if (!configure(instance) || !look_underneath(instance)) {
+        tell_why();
         instance_free(instance);
         return 0;
     }
