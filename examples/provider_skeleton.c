@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A whole OpenSSL 3 provider that offloads one operation, the derivation of
- * X25519, with the kit of switchyard/offload.h. All else about X25519 is the
- * default provider's. The device here is a thread for each operation: yours
- * goes in its place, in give_to_device(). Build a module, link it with
- * switchyard_offload, and load it with the default provider beside it:
- *
- *     openssl speed -provider-path DIR -provider provider_skeleton
- *         -provider default -propquery "?provider=skeleton"
- *         -async_jobs 4 ecdhx25519
+ * A provider that offloads X25519 with the kit of switchyard/offload.h; what
+ * else one does with such keys is the default provider's. The device is a
+ * thread for each operation: put yours in give_to_device(). docs/provider.md
+ * says how to build and load it.
  */
-#include <errno.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/crypto.h>
 #include <openssl/provider.h>
@@ -49,7 +43,7 @@ static int give_to_device(struct request *request)
     pthread_t thread;
 
     if (pthread_create(&thread, NULL, device, request) != 0)
-        return -EAGAIN;
+        return -1;
     pthread_detach(thread);
     return 0;
 }
@@ -58,7 +52,7 @@ static int derive(void *ctx, unsigned char *secret, size_t *bytes, size_t room)
 {
     struct sy_offload *op;
     struct request *request;
-    int err, result = 0;
+    int result = 0;
 
     if (secret == NULL || room < sizeof(request->secret) ||
         !sy_offload_in_job() || sy_offload_begin(&op, sizeof(*request)) != 0)
@@ -68,16 +62,14 @@ static int derive(void *ctx, unsigned char *secret, size_t *bytes, size_t room)
     request->ctx = ctx;
     sy_offload_submit(op);
     if (give_to_device(request) != 0)
-        sy_offload_complete(op, -EAGAIN);
-    err = sy_offload_wait(op); /* here the job pauses */
-    if (err == 0 && request->result == 1) {
+        device(request); /* no thread: then here and now */
+    /* Here the job pauses. */
+    if (sy_offload_wait(op) == 0 && request->result == 1) {
         memcpy(secret, request->secret, request->secret_bytes);
         *bytes = request->secret_bytes;
         result = 1;
     }
     sy_offload_end(op);
-    if (err == -EAGAIN) /* no thread */
-        return derive_underneath(ctx, secret, bytes, room);
     return result;
 }
 
@@ -117,6 +109,13 @@ static const OSSL_ALGORITHM *query(void *provctx, int operation, int *no_cache)
     return operation == OSSL_OP_KEYEXCH ? keyexch : NULL;
 }
 
+/* TLS uses X25519 only if the provider of such keys names the group. */
+static int groups(void *provctx, const char *what, OSSL_CALLBACK *cb, void *arg)
+{
+    (void)provctx;
+    return OSSL_PROVIDER_get_capabilities(underneath, what, cb, arg);
+}
+
 static void teardown(void *provctx)
 {
     (void)provctx;
@@ -132,6 +131,7 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
     static const OSSL_DISPATCH ours[] = {
         {OSSL_FUNC_PROVIDER_TEARDOWN, (void (*)(void))teardown},
         {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query},
+        {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))groups},
         {0, NULL},
     };
 

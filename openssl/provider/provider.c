@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <switchyard/compiler.h>
 #include <switchyard/version.h>
 
@@ -381,6 +382,19 @@ static const OSSL_ALGORITHM *query_operation(void *provctx, int operation,
     return instance->algorithms[operation];
 }
 
+/* TLS uses a group only if the provider that has the key's algorithm names the
+   group too. Those of algorithms that are not ours it leaves to others. */
+static int get_capabilities(void *provctx, const char *capability,
+                            OSSL_CALLBACK *take, void *arg)
+{
+    const struct instance *instance = instance_of(provctx);
+
+    if (instance == NULL || strcasecmp(capability, "TLS-GROUP") != 0)
+        return 0;
+    return OSSL_PROVIDER_get_capabilities(instance->underneath, capability,
+                                          take, arg);
+}
+
 static const OSSL_PARAM *gettable_params(void *provctx)
 {
     static const OSSL_PARAM params[] = {
@@ -457,6 +471,7 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *handle, const OSSL_DISPATCH *in,
         {OSSL_FUNC_PROVIDER_GETTABLE_PARAMS, (void (*)(void))gettable_params},
         {OSSL_FUNC_PROVIDER_GET_PARAMS, (void (*)(void))get_params},
         {OSSL_FUNC_PROVIDER_QUERY_OPERATION, (void (*)(void))query_operation},
+        {OSSL_FUNC_PROVIDER_GET_CAPABILITIES, (void (*)(void))get_capabilities},
         {0, NULL},
     };
     struct instance *instance = OPENSSL_zalloc(sizeof(*instance));
