@@ -65,7 +65,8 @@ struct instance {
 
     struct device_runner *runner;
     unsigned offload; /* bits of the families in provider.c */
-    char about[256];  /* build info */
+    int is_explained;
+    char about[256]; /* build info */
     struct original original[SLOTS];
     OSSL_ALGORITHM *algorithms[OSSL_OP__HIGHEST + 1];
     OSSL_DISPATCH *replaced[SLOTS];

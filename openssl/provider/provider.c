@@ -9,15 +9,18 @@
  * most of it as it is. What is not about these keys is not ours at all: OpenSSL
  * goes on to the provider that is loaded beside.
  */
+#include <inttypes.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/params.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <switchyard/compiler.h>
 #include <switchyard/version.h>
+#include <unistd.h>
 
 #include "instance.h"
 
@@ -93,16 +96,19 @@ static void after_fork_in_child(void)
     memcpy(&instances.lock, &fresh, sizeof(fresh)); /* others may read */
 }
 
-static void watch_forks(void)
+static void explain_all(void);
+
+static void watch_process(void)
 {
     (void)pthread_atfork(before_fork, after_fork, after_fork_in_child);
+    (void)atexit(explain_all);
 }
 
 static void instance_enter(struct instance *instance)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-    pthread_once(&once, watch_forks);
+    pthread_once(&once, watch_process);
     pthread_rwlock_wrlock(&instances.lock);
     instance->next = instances.first;
     instances.first = instance;
@@ -446,12 +452,42 @@ static int get_params(void *provctx, OSSL_PARAM params[])
                        &instance->synchronous);
 }
 
+/* For who wants to know whether it was of any use. */
+static void explain(struct instance *instance)
+{
+    const char *wanted = secure_getenv("SWITCHYARD_EXPLAIN");
+
+    if (wanted == NULL || strcmp(wanted, "1") != 0 || instance->is_explained)
+        return;
+    instance->is_explained = 1;
+    fprintf(stderr,
+            "switchyard provider: process %ld: %" PRIu64
+            " operations offloaded, %" PRIu64 " pauses, %" PRIu64
+            " operations done on the spot\n",
+            (long)getpid(),
+            atomic_load_explicit(&instance->offloaded, memory_order_relaxed),
+            atomic_load_explicit(&instance->pauses, memory_order_relaxed),
+            atomic_load_explicit(&instance->synchronous, memory_order_relaxed));
+}
+
+/* Programs that leave keys behind keep OpenSSL from ending its providers, so
+   this is done when the process ends, before OpenSSL's own handler. */
+static void explain_all(void)
+{
+    pthread_rwlock_rdlock(&instances.lock);
+    for (struct instance *at = instances.first; at != NULL; at = at->next)
+        explain(at);
+    pthread_rwlock_unlock(&instances.lock);
+}
+
 static void teardown(void *provctx)
 {
     struct instance *instance = instance_of(provctx);
 
-    if (instance != NULL)
-        instance_free(instance);
+    if (instance == NULL)
+        return;
+    explain(instance);
+    instance_free(instance);
 }
 
 static OSSL_FUNC_core_get_params_fn *find_get_params(const OSSL_DISPATCH *in)

@@ -123,18 +123,20 @@ static int is_woken(struct connection *at, int by_callback)
     return poll(&wanted, 1, 0) == 1;
 }
 
-static void step_server(struct connection *at, int by_callback)
+/* Returns whether there was something to do. */
+static int step_server(struct connection *at, int by_callback)
 {
     int result, error;
 
     if (SSL_waiting_for_async(at->server) && !is_woken(at, by_callback))
-        return;
+        return 0;
     result = SSL_do_handshake(at->server);
     error = SSL_get_error(at->server, result);
     at->server_done = result == 1;
     at->pauses += error == SSL_ERROR_WANT_ASYNC;
     OPENSSL_CHECK(result == 1 || error == SSL_ERROR_WANT_ASYNC ||
                   error == SSL_ERROR_WANT_READ);
+    return 1;
 }
 
 static void step_client(struct connection *at)
@@ -187,6 +189,8 @@ static void handshakes(const struct kind *kind)
     for (int i = 0; i < CONNECTIONS; i++)
         connect_memory(&connection[i], server, client, kind->by_callback);
     while (open > 0) {
+        int busy = 0;
+
         open = 0;
         for (int i = 0; i < CONNECTIONS; i++) {
             struct connection *at = &connection[i];
@@ -194,9 +198,11 @@ static void handshakes(const struct kind *kind)
             if (!at->client_done)
                 step_client(at);
             if (!at->server_done)
-                step_server(at, kind->by_callback);
+                busy += step_server(at, kind->by_callback);
             open += !at->client_done || !at->server_done;
         }
+        if (busy == 0)
+            usleep(100); /* all wait for the device */
     }
     for (int i = 0; i < CONNECTIONS; i++) {
         struct connection *at = &connection[i];
