@@ -4,7 +4,7 @@
 #ifndef LOADED_PROVIDER_H
 #define LOADED_PROVIDER_H
 
-#include "unit.h"
+#include "../unit/unit.h"
 
 #include <openssl/async.h>
 #include <openssl/conf.h>

@@ -5,7 +5,7 @@
  *
  * One behaviour is run for each argument, all of them without.
  */
-#include "unit.h"
+#include "../unit/unit.h"
 
 #include <errno.h>
 #include <openssl/async.h>
