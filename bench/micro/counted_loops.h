@@ -3,6 +3,7 @@
 #ifndef SY_BENCH_COUNTED_LOOPS_H
 #define SY_BENCH_COUNTED_LOOPS_H
 
+#include "malloc_counter.h"
 #include <stdbool.h>
 
 /* Do it n times, a multiple of COUNTED_BATCH. False: a result was wrong. */
@@ -27,9 +28,5 @@ extern const struct counted_candidate counted_bound_inline;
 extern const struct counted_candidate counted_bound_asm;
 #endif
 extern const struct counted_candidate counted_openssl;
-
-/* Around the loop whose calls to malloc are of interest. */
-void counting_begins(void);
-void counting_ends(void);
 
 #endif
