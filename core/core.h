@@ -196,6 +196,8 @@ void sy__guard_handler_leave(struct sy__thread *thread);
 struct sy__thread {
     struct sy_thread head;
     struct sy_runtime *runtimes;
+    struct sy__thread *parents; /* of whose fork this is the child; kept, so
+                                   that no later one gets its address */
     void *signal_stack; /* ours, for the handler of guard hits; or NULL */
 #if SY_CHECK_LEAKS
     sy_job_fn running; /* what the current job runs; NULL outside jobs */

@@ -83,6 +83,7 @@ static void after_fork_in_child(void)
     thread = thread_new();
     if (thread == NULL)
         SY_BUG("no memory for a thread's state after fork()");
+    thread->parents = old;
     thread->runtimes = old->runtimes;
     old->runtimes = NULL;
     thread->signal_stack = old->signal_stack;

@@ -21,8 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ---- options
- * ------------------------------------------------------------------ */
+/* ---- options ------------------------------------------------------------- */
 
 static bool is_one(const char *name)
 {
@@ -91,8 +90,7 @@ void dropin_options_read(void)
     errno = saved_errno;
 }
 
-/* ---- what is told
- * ---------------------------------------------------------------- */
+/* ---- what is told -------------------------------------------------------- */
 
 void dropin_explain(const struct dropin_thread *t)
 {
@@ -147,8 +145,7 @@ void dropin_report_load(void)
     report(line);
 }
 
-/* ---- the account
- * ------------------------------------------------------------------- */
+/* ---- the account --------------------------------------------------------- */
 
 /* A logarithmic histogram of ns: four buckets to an octave. */
 #define BUCKETS_PER_OCTAVE 4

@@ -154,8 +154,7 @@ static int job_entry(void *arg)
     return finish_by_hand(job->slot, result);
 }
 
-/* ---- pausing ---------------------------------------------------------------
- */
+/* ---- pausing ------------------------------------------------------------- */
 
 SY_NOINLINE static int pause_carefully(struct sy_job *slot)
 {
@@ -193,8 +192,7 @@ SY_API int ASYNC_pause_job(void)
     return leave_by_hand(self, slot);
 }
 
-/* ---- resuming -------------------------------------------------------------
- */
+/* ---- resuming ------------------------------------------------------------ */
 
 static int refuse(int reason, const char *what)
 {
@@ -261,8 +259,7 @@ int dropin_resume(struct sy_job *slot, int *ret)
     return resume_mine(dropin_self.thread, &handle, ret);
 }
 
-/* ---- starting -------------------------------------------------------------
- */
+/* ---- starting ------------------------------------------------------------ */
 
 static inline void copy_ends(unsigned char *to, const unsigned char *from,
                              size_t at, size_t bytes)
@@ -558,8 +555,7 @@ SY_API int ASYNC_start_job(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx, int *ret,
     return enter_by_hand(self, from, slot, handle, ret);
 }
 
-/* ---- the rest of the interface --------------------------------------------
- */
+/* ---- the rest of the interface ------------------------------------------- */
 
 SY_API ASYNC_JOB *ASYNC_get_current_job(void)
 {
@@ -606,8 +602,7 @@ SY_API void ASYNC_unblock_pause(void)
         dropin_forward->unblock_pause();
 }
 
-/* ---- the names of switchyard/openssl_async.h -------------------------------
- */
+/* ---- the names of switchyard/openssl_async.h ----------------------------- */
 
 int sy_openssl_async_start_job(ASYNC_JOB **job, ASYNC_WAIT_CTX *ctx, int *ret,
                                int (*func)(void *), void *args, size_t size)

@@ -64,8 +64,7 @@ uint64_t dropin_now_ns(void)
     return sy_clock_now_ns(sy_clock_monotonic());
 }
 
-/* ---- records of jobs
- * ---------------------------------------------------------- */
+/* ---- records of jobs ----------------------------------------------------- */
 
 static void *default_alloc(size_t *num)
 {
@@ -135,8 +134,7 @@ void dropin_job_give(struct dropin_job *job)
     dropin_threads_unlock();
 }
 
-/* ---- a thread's record
- * ----------------------------------------------------------- */
+/* ---- a thread's record --------------------------------------------------- */
 
 struct dropin_thread *dropin_thread_first_call(void)
 {
@@ -175,8 +173,7 @@ void dropin_thread_choose_path(struct dropin_thread *t)
     dropin_self.short_libctx = is_short ? dropin_self.libctx : LIBCTX_NEVER;
 }
 
-/* ---- runtimes
- * ------------------------------------------------------------------- */
+/* ---- runtimes ------------------------------------------------------------ */
 
 /* The best switcher that keeps jobs on their thread, which OpenSSL's users
    rely on; NULL: none. */
@@ -283,29 +280,37 @@ struct dropin_thread *dropin_thread_with_runtime(size_t init)
 /* Give up what is paused, and close the runtime. False: not now, a job runs. */
 static bool close_runtime(struct dropin_thread *t)
 {
-    struct sy_bind_runtime *hot = dropin_hot(t->rt);
+    struct sy_runtime *rt = t->rt;
+    uint64_t jobs = dropin_hot(rt)->started;
+    uint64_t resumes = dropin_hot(rt)->resumes;
     struct dropin_job *job;
     struct sy_job *slot;
-    uint64_t jobs, resumes;
 
     if (sy_job_current() != NULL)
         return false;
-    dropin_threads_lock();
     for (job = t->jobs; job != NULL; job = job->next) {
         slot = job->slot;
         if (slot->paused && sy_job_abandon(&slot) == 0)
             t->abandoned++;
     }
-    jobs = hot->started;
-    resumes = hot->resumes;
-    if (sy_runtime_close(t->rt) != 0) {
-        dropin_threads_unlock();
-        return false;
-    }
+    /* Nobody reads the runtime's counters from here on. It is closed without
+       the lock, for that takes the library's own, and a fork takes those
+       first. */
+    dropin_threads_lock();
     t->rt = NULL;
     t->old_jobs += jobs;
     t->old_resumes += resumes;
+    dropin_threads_unlock();
+    if (sy_runtime_close(rt) != 0) {
+        dropin_threads_lock();
+        t->rt = rt;
+        t->old_jobs -= jobs;
+        t->old_resumes -= resumes;
+        dropin_threads_unlock();
+        return false;
+    }
     dropin_thread_choose_path(t);
+    dropin_threads_lock();
     job = t->jobs;
     t->jobs = NULL;
     t->slots = 0;
@@ -332,8 +337,7 @@ static void at_thread_exit(void *arg)
     dropin_self = (struct dropin_self){.short_libctx = LIBCTX_NEVER};
 }
 
-/* ---- the interface
- * ------------------------------------------------------------------ */
+/* ---- the interface ------------------------------------------------------- */
 
 SY_API int ASYNC_is_capable(void)
 {
@@ -465,8 +469,7 @@ const char *sy_openssl_switcher(void)
     return name != NULL ? name : "none";
 }
 
-/* ---- counters
- * ----------------------------------------------------------------------- */
+/* ---- counters ------------------------------------------------------------ */
 
 /* Other threads' counters are read as they are: each has one writer. */
 struct totals {
@@ -591,8 +594,7 @@ void sy_openssl_get_counters(struct sy_openssl_counters *counters)
     dropin_account_counters(counters);
 }
 
-/* ---- the life of the process
- * ------------------------------------------------------------ */
+/* ---- the life of the process --------------------------------------------- */
 
 /*
  * In the child of a fork: what the parent counted is not ours, other threads
@@ -657,8 +659,7 @@ SY_CONSTRUCTOR static void at_load(void)
     (void)atexit(at_exit);
 }
 
-/* ---- the names of switchyard/openssl_async.h
- * ---------------------------------------------- */
+/* ---- the names of switchyard/openssl_async.h ----------------------------- */
 
 int sy_openssl_async_is_capable(void) SY_ALIAS_OF(ASYNC_is_capable);
 int sy_openssl_async_init_thread(size_t max_size, size_t init_size)

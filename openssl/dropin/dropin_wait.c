@@ -61,8 +61,7 @@ static ASYNC_WAIT_CTX no_wait, dead_wait = {.head.stamp = STAMP_FREED};
 ASYNC_WAIT_CTX *const dropin_no_wait = &no_wait;
 ASYNC_WAIT_CTX *const dropin_dead_wait = &dead_wait;
 
-/* ---- locking ---------------------------------------------------------------
- */
+/* ---- locking ------------------------------------------------------------- */
 
 static void relax(unsigned spins)
 {
@@ -179,8 +178,7 @@ static inline bool lock(ASYNC_WAIT_CTX *ctx)
     return false;
 }
 
-/* ---- memory ----------------------------------------------------------------
- */
+/* ---- memory -------------------------------------------------------------- */
 
 static void quarantine(struct dropin_thread *t, ASYNC_WAIT_CTX *ctx)
 {
@@ -287,8 +285,7 @@ static void note_changes(ASYNC_WAIT_CTX *ctx)
         atomic_store_explicit(&ctx->head.stamp, stamp, memory_order_relaxed);
 }
 
-/* ---- the end ----------------------------------------------------------------
- */
+/* ---- the end ------------------------------------------------------------- */
 
 bool dropin_is_waiting(const struct dropin_job *job, ASYNC_WAIT_CTX *ctx)
 {
@@ -337,8 +334,7 @@ SY_API void ASYNC_WAIT_CTX_free(ASYNC_WAIT_CTX *ctx)
         quarantine(t, ctx);
 }
 
-/* ---- windows of changes
- * ------------------------------------------------------ */
+/* ---- windows of changes -------------------------------------------------- */
 
 static void forget_changes(ASYNC_WAIT_CTX *ctx)
 {
@@ -374,8 +370,7 @@ void dropin_wait_new_window(struct dropin_job *job)
     job->stamp = dropin_stamp(job->wait);
 }
 
-/* ---- descriptors
- * --------------------------------------------------------------- */
+/* ---- descriptors --------------------------------------------------------- */
 
 SY_API int ASYNC_WAIT_CTX_set_wait_fd(ASYNC_WAIT_CTX *ctx, const void *key,
                                       int fd, void *custom, cleanup_fn cleanup)
@@ -542,8 +537,7 @@ SY_API int ASYNC_WAIT_CTX_clear_fd(ASYNC_WAIT_CTX *ctx, const void *key)
     return 1;
 }
 
-/* ---- callback and status
- * ------------------------------------------------------- */
+/* ---- callback and status ------------------------------------------------- */
 
 void dropin_wait_woken(ASYNC_WAIT_CTX *ctx)
 {
@@ -643,8 +637,7 @@ SY_API int ASYNC_WAIT_CTX_get_status(ASYNC_WAIT_CTX *ctx)
     return status;
 }
 
-/* ---- the names of switchyard/openssl_async.h
- * ----------------------------------- */
+/* ---- the names of switchyard/openssl_async.h ----------------------------- */
 
 ASYNC_WAIT_CTX *sy_openssl_wait_ctx_new(void) SY_ALIAS_OF(ASYNC_WAIT_CTX_new);
 void sy_openssl_wait_ctx_free(ASYNC_WAIT_CTX *ctx)

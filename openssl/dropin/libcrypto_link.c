@@ -31,8 +31,7 @@ static struct {
 static struct libcrypto_async real;
 const struct libcrypto_async *dropin_forward;
 
-/* ---- symbols
- * ----------------------------------------------------------------- */
+/* ---- symbols ------------------------------------------------------------- */
 
 /* Is an address in this library? */
 static bool is_ours(const void *address)
@@ -83,8 +82,7 @@ static void look_up(void *function, const char *name)
     memcpy(function, &found, sizeof(found));
 }
 
-/* ---- standing down
- * -------------------------------------------------------------- */
+/* ---- standing down ------------------------------------------------------- */
 
 static const struct {
     const char *name;
@@ -251,8 +249,7 @@ int sy_openssl_stands_down(char *why, size_t n)
     return dropin_forward != NULL;
 }
 
-/* ---- errors
- * --------------------------------------------------------------------- */
+/* ---- errors -------------------------------------------------------------- */
 
 void dropin_raise(int reason, const char *what)
 {
@@ -266,8 +263,7 @@ void dropin_raise(int reason, const char *what)
         libcrypto.err_set_error(ERR_LIB_ASYNC, reason, NULL);
 }
 
-/* ---- the default library context
- * --------------------------------------------------- */
+/* ---- the default library context ----------------------------------------- */
 
 void *dropin_libctx_ask(void)
 {
