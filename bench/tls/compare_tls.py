@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The same TLS server on OpenSSL's own async jobs and on the drop-in.
 
-Runs switchyard_tls in rounds. In each round every candidate runs once, in a
-shuffled order: "openssl" (nothing preloaded), "switchyard" (the drop-in
-preloaded), and "openssl again", the A/A twin of the first: what its ratio is
-off 1.0 is what this machine makes up.
+In each round three processes of switchyard_tls are made, in a shuffled order:
+"openssl" (nothing preloaded), "switchyard" (the drop-in preloaded), and
+"openssl again", the A/A twin of the first: what its ratio is off 1.0 is what
+this machine makes up. They do their handshakes in turns, a batch each, in an
+order that is shuffled anew for every turn; so what the machine does besides
+hits all of them.
 
-Ratios are to "openssl" of the same round. An interval is that of Student's t
-over the logarithms of the rounds' ratios.
+A round gives one ratio to "openssl": the median over its turns. An interval is
+that of Student's t over the logarithms of the rounds' ratios.
 
 Exit: 0, 1 if the drop-in was not used, nothing paused, or (--bar) it is not as
 fast as asked for, 2 wrong usage, 3 something is missing.
@@ -86,28 +88,69 @@ def word(low, high, more_is_better):
     return "no difference seen"
 
 
-def run_once(args, candidate, environment):
-    environment = dict(environment)
-    if candidate == SWITCHYARD:
-        before = environment.get("LD_PRELOAD")
-        environment["LD_PRELOAD"] = (f"{before}:" if before else "") + \
-            args.drop_in
-    command = [args.server, "--in-flight", str(args.in_flight),
-               "--handshakes", str(args.handshakes), "--tls", args.tls,
-               "--key", args.key, "--wake", args.wake,
-               "--pause-us", str(args.pause_us)]
-    result = subprocess.run(command, env=environment, capture_output=True,
-                            text=True, timeout=600, check=False)
-    if result.returncode != 0:
-        raise Failure(f"{candidate}: {result.stderr.strip() or result}")
-    record = json.loads(result.stdout)
-    if (record["drop_in_jobs"] > 0) != (candidate == SWITCHYARD):
-        raise Failure(f"{candidate}: {record['drop_in_jobs']} jobs ran on the "
-                      "drop-in")
-    if record["pauses_per_handshake"] < 0.5:
-        raise Failure(f"{candidate}: {record['pauses_per_handshake']} pauses "
-                      "in a handshake: nothing that matters was measured")
-    return record
+class Server:
+    """One process, which does a batch when it is told to."""
+
+    def __init__(self, args, candidate, environment):
+        self.candidate = candidate
+        environment = dict(environment)
+        if candidate == SWITCHYARD:
+            before = environment.get("LD_PRELOAD")
+            environment["LD_PRELOAD"] = (f"{before}:" if before else "") + \
+                args.drop_in
+        self.process = subprocess.Popen(
+            [args.server, "--paced", "--batches", str(args.turns),
+             "--in-flight", str(args.in_flight),
+             "--handshakes", str(args.handshakes), "--tls", args.tls,
+             "--key", args.key, "--wake", args.wake,
+             "--pause-us", str(args.pause_us)],
+            env=environment, text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def batch(self):
+        try:
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise Failure(f"{self.candidate}: {self.process.stderr.read()}")
+        return self.check(json.loads(line))
+
+    def check(self, record):
+        jobs = record["drop_in_jobs"]
+        if (jobs > 0) != (self.candidate == SWITCHYARD):
+            raise Failure(f"{self.candidate}: {jobs} jobs ran on the drop-in")
+        if record["pauses_per_handshake"] < 0.5:
+            raise Failure(
+                f"{self.candidate}: {record['pauses_per_handshake']} pauses in "
+                "a handshake: nothing that matters was measured")
+        return record
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+def measure_round(args, environment, rng, write):
+    """A list of turns, each a dictionary of records."""
+    candidates = [OPENSSL, SWITCHYARD, TWIN]
+    turns, servers = [], {}
+    try:
+        for candidate in rng.sample(candidates, len(candidates)):
+            servers[candidate] = Server(args, candidate, environment)
+        for turn in range(args.turns):
+            records = {}
+            for candidate in rng.sample(candidates, len(candidates)):
+                records[candidate] = servers[candidate].batch()
+                write({"turn": turn, "place": len(records),
+                       "candidate": candidate, **records[candidate]})
+            turns.append(records)
+    finally:
+        for server in servers.values():
+            server.end()
+    return turns
 
 
 def measure(args, environment, out):
@@ -115,17 +158,10 @@ def measure(args, environment, out):
     rounds = []
     started = time.monotonic()
     for i in range(args.rounds):
-        order = [OPENSSL, SWITCHYARD, TWIN]
-        rng.shuffle(order)
-        records = {}
-        for place, candidate in enumerate(order):
-            records[candidate] = run_once(args, candidate, environment)
+        def write(record, i=i):
             if out is not None:
-                out.write(json.dumps({"round": i, "place": place,
-                                      "candidate": candidate,
-                                      **records[candidate]}) + "\n")
-                out.flush()
-        rounds.append(records)
+                out.write(json.dumps({"round": i, **record}) + "\n")
+        rounds.append(measure_round(args, environment, rng, write))
         if sys.stderr.isatty():
             print(f"\r\033[Kround {i + 1} of {args.rounds}, "
                   f"{time.monotonic() - started:.0f} s", end="",
@@ -143,10 +179,11 @@ def judge(rounds, confidence):
                 "more_is_better": more}
         for candidate in (OPENSSL, SWITCHYARD):
             line[candidate] = statistics.median(
-                r[candidate][key] for r in rounds)
+                turn[candidate][key] for turns in rounds for turn in turns)
         for candidate, to in ((SWITCHYARD, "ratio"), (TWIN, "twin")):
             mean, low, high = interval(
-                [r[candidate][key] / r[OPENSSL][key] for r in rounds],
+                [statistics.median(turn[candidate][key] / turn[OPENSSL][key]
+                                   for turn in turns) for turns in rounds],
                 confidence)
             line[to] = {"mean": mean, "low": low, "high": high}
         line["verdict"] = word(line["ratio"]["low"], line["ratio"]["high"],
@@ -156,10 +193,11 @@ def judge(rounds, confidence):
 
 
 def print_table(args, rounds, table):
-    some = rounds[0][OPENSSL]
+    some = rounds[0][0][OPENSSL]
     print(f"TLS {args.tls}, {args.key}, {args.in_flight} handshakes in flight, "
           f"woken by {args.wake}, {some['pauses_per_handshake']:.1f} pauses "
-          f"each, {len(rounds)} rounds of {args.handshakes}\n")
+          f"each, {len(rounds)} rounds, {args.turns} turns of "
+          f"{args.handshakes} handshakes\n")
     print(f"{'':30}{'openssl':>10}{'switchyard':>12}   ratio, "
           f"{args.confidence:.0%} interval     A/A")
     for line in table:
@@ -168,7 +206,7 @@ def print_table(args, rounds, table):
         print(f"{name:30}{line[OPENSSL]:10.1f}{line[SWITCHYARD]:12.1f}   "
               f"{ratio['mean']:.4f} ({ratio['low']:.4f} .. "
               f"{ratio['high']:.4f})  {twin['mean']:.4f}  {line['verdict']}")
-    print("\nMedians of the rounds; ratios are of the same round.")
+    print("\nMedians over all turns; ratios are within a turn.")
 
 
 def reaches_bar(table):
@@ -189,11 +227,14 @@ def parse(argv):
     parser.add_argument("--provider", metavar="FILE",
                         help="switchyard.so; without it, --pause-us pauses")
     parser.add_argument("--device", metavar="SPEC",
-                        default="sim:servers=64,service=200us",
+                        default="sim:servers=64,service=fixed:200us",
                         help="of the provider (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=20, help="(%(default)s)")
-    parser.add_argument("--handshakes", type=int, default=1000,
-                        help="in each run (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=10,
+                        help="of new processes (%(default)s)")
+    parser.add_argument("--turns", type=int, default=12,
+                        help="of each process in a round (%(default)s)")
+    parser.add_argument("--handshakes", type=int, default=320,
+                        help="in a turn (%(default)s)")
     parser.add_argument("--in-flight", type=int, default=64,
                         help="(%(default)s)")
     parser.add_argument("--tls", choices=["1.2", "1.3"], default="1.3",
@@ -207,15 +248,16 @@ def parse(argv):
     parser.add_argument("--seed", type=int, default=1, help="(%(default)s)")
     parser.add_argument("--confidence", type=float, default=0.95,
                         help="(%(default)s)")
-    parser.add_argument("--out", metavar="FILE", help="one JSON line per run")
+    parser.add_argument("--out", metavar="FILE", help="one JSON line per batch")
     parser.add_argument("--json", action="store_true",
                         help="print the verdict as JSON")
     parser.add_argument("--bar", action="store_true",
                         help="exit 1 unless there are at least as many "
                         "handshakes for less CPU time")
     args = parser.parse_args(argv)
-    if not 0.5 <= args.confidence < 1 or args.rounds < 1:
-        parser.error("--rounds is at least 1, --confidence from 0.5 below 1")
+    if not 0.5 <= args.confidence < 1 or min(args.rounds, args.turns) < 1:
+        parser.error("--rounds and --turns are at least 1, --confidence is "
+                     "from 0.5 to below 1")
     if args.provider is None and args.pause_us == 0:
         args.pause_us = 200
     for option in ("server", "drop_in", "provider"):

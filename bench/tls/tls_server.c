@@ -12,7 +12,9 @@
  * What pauses is private key operations, if OPENSSL_CONF loads a provider that
  * makes them; or, with --pause-us, the certificate callback, for that time.
  *
- * Prints one JSON object.
+ * Prints one JSON object for each batch of handshakes, a line. With --paced it
+ * begins a batch when a line comes on standard input, so that two such servers
+ * can be measured in turns.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -61,13 +63,14 @@ struct list {
 };
 
 static struct options {
-    uint64_t in_flight, handshakes, pause_us;
+    uint64_t in_flight, handshakes, batches, pause_us;
     int version;
     enum tls_key key;
-    int by_callback;
+    int by_callback, paced;
 } options = {
     .in_flight = 64,
     .handshakes = 2000,
+    .batches = 1,
     .version = TLS1_3_VERSION,
     .key = TLS_KEY_ECDSA,
 };
@@ -76,7 +79,7 @@ static SSL_CTX *server_ctx, *client_ctx;
 static struct connection connections[IN_FLIGHT_MAX];
 static struct list turns[2];
 static int epoll_fd, connection_index;
-static uint64_t begun, done, pauses, wanted_jobs;
+static uint64_t wanted, begun, done, pauses, wanted_jobs; /* of a batch */
 static uint64_t *latencies_ns;
 
 /* Those that callbacks woke, on the threads of devices. */
@@ -272,7 +275,7 @@ static void open_client(struct connection *c)
 
 static void begin_handshake(struct connection *c)
 {
-    if (begun == options.in_flight + options.handshakes)
+    if (begun == wanted)
         return;
     begun++;
     open_server(c);
@@ -405,53 +408,65 @@ static uint64_t drop_in_count(const char *function)
     return count != NULL ? count() : 0;
 }
 
-static void print_result(uint64_t n, uint64_t wall_ns, uint64_t server_ns,
-                         uint64_t process_ns, uint64_t paused)
+static void print_result(uint64_t wall_ns, uint64_t server_ns,
+                         uint64_t process_ns)
 {
-    uint64_t *sorted = latencies_ns + (done - n);
+    const double n = (double)done;
 
-    qsort(sorted, n, sizeof(*sorted), by_value);
+    qsort(latencies_ns, done, sizeof(*latencies_ns), by_value);
     printf("{\"handshakes\": %" PRIu64 ", \"in_flight\": %" PRIu64
            ", \"tls\": \"1.%d\", \"key\": \"%s\", \"wake\": \"%s\""
            ", \"handshakes_per_s\": %.1f, \"server_cpu_us\": %.3f"
            ", \"process_cpu_us\": %.3f, \"p50_us\": %.1f, \"p99_us\": %.1f"
            ", \"pauses_per_handshake\": %.3f, \"no_job\": %" PRIu64
            ", \"drop_in_jobs\": %" PRIu64 "}\n",
-           n, options.in_flight, options.version == TLS1_2_VERSION ? 2 : 3,
+           done, options.in_flight, options.version == TLS1_2_VERSION ? 2 : 3,
            options.key == TLS_KEY_RSA ? "rsa" : "ecdsa",
-           options.by_callback ? "callback" : "fd",
-           (double)n * 1e9 / (double)wall_ns,
-           (double)server_ns / 1e3 / (double)n,
-           (double)process_ns / 1e3 / (double)n, (double)sorted[n / 2] / 1e3,
-           (double)sorted[n * 99 / 100] / 1e3, (double)paused / (double)n,
+           options.by_callback ? "callback" : "fd", n * 1e9 / (double)wall_ns,
+           (double)server_ns / 1e3 / n, (double)process_ns / 1e3 / n,
+           (double)latencies_ns[done / 2] / 1e3,
+           (double)latencies_ns[done * 99 / 100] / 1e3, (double)pauses / n,
            wanted_jobs, drop_in_count("sy_openssl_jobs_started"));
+    fflush(stdout);
 }
 
-/* The first handshakes, as many as are in flight, are not counted: they make
-   the jobs and fill the caches. */
-static void run(void)
+static void run_batch(uint64_t handshakes, int print)
 {
-    uint64_t wall_ns = 0, process_ns = 0, server_ns = 0, paused = 0;
-    uint64_t counted_from = 0;
-    int counting = 0;
+    uint64_t wall_ns, process_ns, server_ns = 0;
 
+    wanted = handshakes;
+    begun = done = pauses = wanted_jobs = 0;
+    process_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
+    wall_ns = read_clock(CLOCK_MONOTONIC);
     for (uint64_t i = 0; i < options.in_flight; i++)
         begin_handshake(&connections[i]);
-    while (done < options.in_flight + options.handshakes) {
-        if (!counting && done >= options.in_flight) {
-            counting = 1;
-            counted_from = done;
-            server_ns = 0;
-            paused = pauses;
-            process_ns = read_clock(CLOCK_PROCESS_CPUTIME_ID);
-            wall_ns = read_clock(CLOCK_MONOTONIC);
-        }
+    while (done < wanted) {
         answer_all();
         server_ns += serve_all();
     }
-    print_result(done - counted_from, read_clock(CLOCK_MONOTONIC) - wall_ns,
-                 server_ns, read_clock(CLOCK_PROCESS_CPUTIME_ID) - process_ns,
-                 pauses - paused);
+    if (print)
+        print_result(read_clock(CLOCK_MONOTONIC) - wall_ns, server_ns,
+                     read_clock(CLOCK_PROCESS_CPUTIME_ID) - process_ns);
+}
+
+static int may_begin(void)
+{
+    int c;
+
+    if (!options.paced)
+        return 1;
+    while ((c = getchar()) != EOF)
+        if (c == '\n')
+            return 1;
+    return 0;
+}
+
+static void run(void)
+{
+    /* Makes the jobs and fills the caches. */
+    run_batch(options.in_flight, 0);
+    for (uint64_t i = 0; i < options.batches && may_begin(); i++)
+        run_batch(options.handshakes, 1);
 }
 
 static void set_up(void)
@@ -498,7 +513,9 @@ static int usage(void)
 {
     fputs("usage: switchyard_tls [options]\n"
           "  --in-flight N      handshakes at a time, 1 .. 4096 (64)\n"
-          "  --handshakes N     to be counted, 1 .. 10000000 (2000)\n"
+          "  --handshakes N     in each batch, 1 .. 10000000 (2000)\n"
+          "  --batches N        1 .. 10000000 (1)\n"
+          "  --paced            begin a batch when a line is read\n"
           "  --tls 1.2|1.3      (1.3)\n"
           "  --key rsa|ecdsa    2048 bits, P-256 (ecdsa)\n"
           "  --wake fd|callback how the application is told (fd)\n"
@@ -530,6 +547,8 @@ static int read_options(int argc, char **argv)
     static const struct option table[] = {
         {"in-flight", required_argument, NULL, 'n'},
         {"handshakes", required_argument, NULL, 'h'},
+        {"batches", required_argument, NULL, 'b'},
+        {"paced", no_argument, NULL, 'P'},
         {"tls", required_argument, NULL, 't'},
         {"key", required_argument, NULL, 'k'},
         {"wake", required_argument, NULL, 'w'},
@@ -545,6 +564,12 @@ static int read_options(int argc, char **argv)
             break;
         case 'h':
             good = read_number(optarg, 1, HANDSHAKES_MAX, &options.handshakes);
+            break;
+        case 'b':
+            good = read_number(optarg, 1, HANDSHAKES_MAX, &options.batches);
+            break;
+        case 'P':
+            options.paced = 1;
             break;
         case 't':
             good = read_choice(optarg, "1.2", "1.3", &which);
