@@ -22,10 +22,44 @@ set(leaks "ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0")
 
 tls_test(stock)
 tls_test(stock_freed ARGUMENTS --free-in-pause ENVIRONMENT ${leaks})
+
+# With the provider, whose configuration names its file.
+if(TARGET switchyard_provider)
+  file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/tls_provider.cnf CONTENT
+"openssl_conf = init
+[init]
+providers = providers
+alg_section = algorithms
+[providers]
+default = underneath
+switchyard = offload
+[underneath]
+activate = 1
+[offload]
+module = $<TARGET_FILE:switchyard_provider>
+device = sim:servers=16,service=fixed:200us
+activate = 1
+[algorithms]
+default_properties = ?provider=switchyard
+")
+  set(provider "OPENSSL_CONF=${CMAKE_CURRENT_BINARY_DIR}/tls_provider.cnf"
+    SWITCHYARD_PROVIDER_PAUSES=1)
+  tls_test(stock_provider ENVIRONMENT ${provider})
+  tls_test(stock_provider_freed ARGUMENTS --free-in-pause
+    ENVIRONMENT ${provider} ${leaks})
+endif()
+
 if(TARGET switchyard_openssl)
   set(preload "LD_PRELOAD=$<TARGET_FILE:switchyard_openssl>")
   tls_test(preload ARGUMENTS --drop-in ENVIRONMENT ${preload}
     "ASAN_OPTIONS=verify_asan_link_order=0")
   tls_test(preload_freed ARGUMENTS --drop-in --free-in-pause
     ENVIRONMENT ${preload} ${leaks})
+  if(TARGET switchyard_provider)
+    tls_test(preload_provider ARGUMENTS --drop-in
+      ENVIRONMENT ${preload} ${provider}
+      "ASAN_OPTIONS=verify_asan_link_order=0")
+    tls_test(preload_provider_freed ARGUMENTS --drop-in --free-in-pause
+      ENVIRONMENT ${preload} ${provider} ${leaks})
+  endif()
 endif()
