@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "beside.h"
 #include "command.h"
 #include "exec_report.h"
 #include "options.h"
@@ -66,42 +67,12 @@ struct exec {
 
 /* ---- the drop-in -------------------------------------------------------- */
 
-/* From the folder of this command: as installed, beside it, in a build. */
 static const char *const drop_in_places[] = {
     SY_LIBDIR_FROM_BINDIR "/" DROP_IN,
     DROP_IN,
     "../openssl/" DROP_IN,
+    NULL,
 };
-
-static int find_drop_in(char *path)
-{
-    char exe[PATH_MAX], joined[2 * PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-    char *slash;
-
-    if (n == -1) {
-        say("cannot find out where this command is, and thus where %s is: "
-            "/proc/self/exe: %s",
-            DROP_IN, strerror(errno));
-        return -ENOENT;
-    }
-    exe[n] = '\0';
-    slash = strrchr(exe, '/');
-    if (slash != NULL)
-        *slash = '\0';
-    for (size_t i = 0; i < sizeof(drop_in_places) / sizeof(*drop_in_places);
-         i++) {
-        (void)snprintf(joined, sizeof(joined), "%s/%s", exe, drop_in_places[i]);
-        if (realpath(joined, path) != NULL)
-            return 0;
-    }
-    say("the OpenSSL drop-in %s is neither installed nor built: looked in",
-        DROP_IN);
-    for (size_t i = 0; i < sizeof(drop_in_places) / sizeof(*drop_in_places);
-         i++)
-        say("  %s/%s", exe, drop_in_places[i]);
-    return -ENOENT;
-}
 
 /* What was to be preloaded goes first: some of it insists (the runtimes of
    sanitizers), and none of it has jobs. */
@@ -363,7 +334,7 @@ static int prepare_environment(struct exec *x)
 {
     char report[64];
 
-    if (find_drop_in(x->drop_in) != 0)
+    if (beside_find("the OpenSSL drop-in", drop_in_places, x->drop_in) != 0)
         return CLI_ENVIRONMENT;
     if (strpbrk(x->drop_in, ": ") != NULL) {
         say("LD_PRELOAD cannot name a path with a space or a colon, which %s "

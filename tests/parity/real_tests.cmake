@@ -13,3 +13,12 @@ foreach(program s_server speed haproxy)
   set_tests_properties(parity.real_${program} PROPERTIES
     TIMEOUT 120 SKIP_RETURN_CODE 77 LABELS openssl)
 endforeach()
+
+# A short comparison; what it finds is not judged, but that it found it.
+if(TARGET switchyard_tls)
+  add_test(NAME parity.real_scenario
+    COMMAND switchyard run --scenario tls --rounds 4 --turns 1 --handshakes 40
+    --jobs 16 --json)
+  set_tests_properties(parity.real_scenario PROPERTIES
+    TIMEOUT 120 LABELS openssl PASS_REGULAR_EXPRESSION "server_cpu_us")
+endif()
