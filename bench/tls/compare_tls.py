@@ -34,11 +34,11 @@ CONFIG = """openssl_conf = init
 providers = providers
 alg_section = algorithms
 [providers]
-default = default
-switchyard = switchyard
-[default]
+default = underneath
+switchyard = offload
+[underneath]
 activate = 1
-[switchyard]
+[offload]
 module = {provider}
 device = {device}
 activate = 1
