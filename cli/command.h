@@ -33,6 +33,7 @@ struct command {
 extern const struct command list_command;
 extern const struct command run_command;
 extern const struct command conform_command;
+extern const struct command exec_command;
 extern const struct command version_command;
 
 /* How the command was called, for lines that are to be typed again. */

@@ -16,6 +16,7 @@
 #include "progress.h"
 #include "results.h"
 #include "suite.h"
+#include "tls_scenario.h"
 #include "verdict.h"
 
 static const char *const verify_choices[] = {"all", "sample", NULL};
@@ -481,9 +482,12 @@ static int carry_out(struct invocation *s, const struct command *self)
 
 static int run_run(const struct command *self, int argc, char **argv)
 {
-    struct invocation *s = calloc(1, sizeof(*s));
+    struct invocation *s;
     int status;
 
+    if (tls_scenario_is_meant(argc, argv))
+        return tls_scenario_run(argc, argv);
+    s = calloc(1, sizeof(*s));
     if (s == NULL) {
         say("no memory");
         return CLI_ENVIRONMENT;
@@ -508,6 +512,9 @@ const struct command run_command = {
         "('asm' stands for 'asm+*', 'queue' for '*+queue'),\n"
         "and --switcher and --engine narrow that down.\n"
         "Devices: 'switchyard list' shows them; for example workers:2, or\n"
-        "  sim:servers=4,service=lognormal:50us:0.3,queue=64\n",
+        "  sim:servers=4,service=lognormal:50us:0.3,queue=64\n"
+        "'run --scenario tls' compares a TLS server on OpenSSL's own async "
+        "jobs and on\nthe drop-in; 'run --scenario tls --help' lists its "
+        "options.\n",
     .run = run_run,
 };

@@ -44,6 +44,7 @@
 struct link {
     atomic_uint refs; /* the wait context, and each operation */
     unsigned forks;   /* what forks was when it was made */
+    int is_fd_shown;  /* to the application; the job's thread's */
     pthread_mutex_t lock;
     /* Guarded by lock: */
     int fd;           /* -1: the wait context is gone */
@@ -452,6 +453,17 @@ static int must_wait(struct sy_offload *op, int armed)
     return !over;
 }
 
+/*
+ * Applications learn of a new descriptor when the job pauses. HAProxy takes
+ * every one that it finds in a wait context at the end for one that it has
+ * learnt of, and aborts. So the first time the job pauses even if the operation
+ * was completed in the meantime.
+ */
+static int must_show_fd(const struct sy_offload *op)
+{
+    return !op->link->is_fd_shown && op->link->callback == NULL;
+}
+
 int sy_offload_wait(struct sy_offload *op)
 {
     int immediate = 0, pausable, status;
@@ -467,8 +479,12 @@ int sy_offload_wait(struct sy_offload *op)
             block(op, 0);
             continue;
         }
-        if (!must_wait(op, 1))
-            break;
+        if (!must_wait(op, 1)) {
+            if (!must_show_fd(op))
+                break;
+            wake(op);
+        }
+        op->link->is_fd_shown = 1;
         if (pause_once(op) || op->forks != forks_now() ||
             (!op->cannot_pause && !must_wait(op, 0))) {
             op->pauses++;
