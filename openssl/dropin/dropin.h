@@ -80,7 +80,6 @@ struct dropin_thread {
     struct sy_runtime *rt;      /* NULL: none yet */
     bool by_hand;               /* the switcher is one that we can switch by */
     bool is_forked;  /* the runtime is the parent's until a job was started */
-    bool is_gone;    /* the thread has ended, or stayed behind in a fork */
     size_t jobs_max; /* 0: no limit */
     size_t slots;    /* how many of the runtime's are in jobs */
     int64_t tid;
@@ -124,10 +123,9 @@ void dropin_thread_choose_path(struct dropin_thread *t);
 /* A struct dropin_job for a new slot; NULL without memory or stack. */
 struct dropin_job *dropin_job_new(struct dropin_thread *t);
 void dropin_job_give(struct dropin_job *job);
-/* Around looking at the threads of the process. */
+/* Around looking at the jobs of other threads. */
 void dropin_threads_lock(void);
 void dropin_threads_unlock(void);
-struct dropin_thread *dropin_threads_first(void);
 
 static inline struct sy_bind_runtime *dropin_hot(struct sy_runtime *rt)
 {
@@ -227,8 +225,6 @@ void dropin_account_print(void);
 /* At load: read the options; tell `switchyard exec` that we are here. */
 void dropin_options_read(void);
 void dropin_report_load(void);
-/* Decide about SWITCHYARD_SWITCHER. */
-void dropin_read_switcher(void);
 
 /* ---- libcrypto ---------------------------------------------------------- */
 
@@ -274,8 +270,9 @@ extern const struct libcrypto_async *dropin_forward;
 
 /* Look at libcrypto, if that has not been done: false while there is none. */
 bool dropin_libcrypto_find(void);
-/* A symbol of somebody else's, or NULL. */
-void *dropin_symbol(const char *name);
+/* Set a pointer to a function, at function, to somebody else's of that name, or
+   to NULL. */
+void dropin_look_up(void *function, const char *name);
 /* Raise an error of the ASYNC library on OpenSSL's queue; what may be NULL. */
 void dropin_raise(int reason, const char *what);
 /* The calling thread's default library context, as libcrypto has it, or NULL

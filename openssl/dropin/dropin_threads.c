@@ -157,11 +157,6 @@ struct dropin_thread *dropin_thread_first_call(void)
     return t;
 }
 
-struct dropin_thread *dropin_threads_first(void)
-{
-    return process.threads;
-}
-
 void dropin_thread_choose_path(struct dropin_thread *t)
 {
     bool is_short = t->rt != NULL && t->by_hand && !t->is_forked &&
@@ -205,17 +200,8 @@ static const char *objection(const char *name)
     return sy_switcher_probe(ops, why, sizeof(why)) != 0 ? why : NULL;
 }
 
-/* The environment's choice is looked at once; the library applies it to us as
-   to any program. */
-static const char *wanted_switcher(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-    pthread_once(&once, dropin_read_switcher);
-    return dropin.switcher;
-}
-
-void dropin_read_switcher(void)
+/* Decide about SWITCHYARD_SWITCHER. */
+static void read_switcher(void)
 {
     const char *name = dropin.options.switcher, *why;
 
@@ -229,6 +215,16 @@ void dropin_read_switcher(void)
             "switchyard: not on switcher %s: %s; OpenSSL's jobs run on "
             "%s\n",
             name, why, dropin.switcher != NULL ? dropin.switcher : "none");
+}
+
+/* The environment's choice is looked at once; the library applies it to us as
+   to any program. */
+static const char *wanted_switcher(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+    pthread_once(&once, read_switcher);
+    return dropin.switcher;
 }
 
 static int open_runtime(struct dropin_thread *t, size_t init)
@@ -332,7 +328,6 @@ static void at_thread_exit(void *arg)
     dropin_reap(t, true);
     if (t->rt != NULL)
         (void)close_runtime(t);
-    t->is_gone = true;
     dropin_wait_share(t);
     dropin_self = (struct dropin_self){.short_libctx = LIBCTX_NEVER};
 }
@@ -610,7 +605,6 @@ static void after_fork_in_child(void)
     for (struct dropin_thread *t = process.threads; t != NULL; t = t->next) {
         if (t == dropin_self.thread)
             continue;
-        t->is_gone = true;
         t->jobs = NULL;
         dropin_wait_share(t);
     }

@@ -42,7 +42,7 @@ static bool is_ours(const void *address)
            mine.dli_fbase == its.dli_fbase;
 }
 
-void *dropin_symbol(const char *name)
+static void *symbol(const char *name)
 {
     void *found = dlsym(RTLD_NEXT, name);
 
@@ -75,9 +75,9 @@ static void *loaded_libcrypto(void)
 }
 
 /* dlsym() gives data pointers; POSIX says that they may be functions. */
-static void look_up(void *function, const char *name)
+void dropin_look_up(void *function, const char *name)
 {
-    void *found = dropin_symbol(name);
+    void *found = symbol(name);
 
     memcpy(function, &found, sizeof(found));
 }
@@ -175,7 +175,7 @@ static const char *unknown_function(const struct link_map *map)
 static void stand_down(void)
 {
     for (size_t i = 0; i < NAME_COUNT; i++)
-        look_up(names[i].function, names[i].name);
+        dropin_look_up(names[i].function, names[i].name);
     dropin_forward = &real;
     fprintf(stderr, "switchyard: leaves OpenSSL's jobs to libcrypto: %s\n",
             libcrypto.why);
@@ -209,19 +209,19 @@ static void find(void)
 {
     void *version, *first;
 
-    version = dropin_symbol("OpenSSL_version_num");
+    version = symbol("OpenSSL_version_num");
     if (version == NULL) {
         libcrypto.handle = loaded_libcrypto();
         if (libcrypto.handle != NULL)
-            version = dropin_symbol("OpenSSL_version_num");
+            version = symbol("OpenSSL_version_num");
     }
     if (version == NULL)
         return;
     judge(version);
-    look_up(&libcrypto.err_new, "ERR_new");
-    look_up(&libcrypto.err_set_debug, "ERR_set_debug");
-    look_up(&libcrypto.err_set_error, "ERR_set_error");
-    look_up(&libcrypto.set0_default, "OSSL_LIB_CTX_set0_default");
+    dropin_look_up(&libcrypto.err_new, "ERR_new");
+    dropin_look_up(&libcrypto.err_set_debug, "ERR_set_debug");
+    dropin_look_up(&libcrypto.err_set_error, "ERR_set_error");
+    dropin_look_up(&libcrypto.set0_default, "OSSL_LIB_CTX_set0_default");
     first = dlsym(RTLD_DEFAULT, "OSSL_LIB_CTX_set0_default");
     dropin.asks_libctx = first == NULL || !is_ours(first);
     /* release pairs with acquire in dropin_libcrypto_find() */

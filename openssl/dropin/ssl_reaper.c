@@ -27,7 +27,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define REAP_EVERY_NS (SY_NS_PER_MS)
 #define FDS_MAX       16
@@ -59,26 +58,19 @@ static struct {
     int (*err_pop_to_mark)(void);
 } ssl_api = {.once = PTHREAD_ONCE_INIT};
 
-static void look_up(void *function, const char *name)
-{
-    void *found = dropin_symbol(name);
-
-    memcpy(function, &found, sizeof(found));
-}
-
 static void look_up_all(void)
 {
     (void)dropin_libcrypto_find();
-    look_up(&ssl_api.ssl_free, "SSL_free");
-    look_up(&ssl_api.waiting_for_async, "SSL_waiting_for_async");
-    look_up(&ssl_api.all_async_fds, "SSL_get_all_async_fds");
-    look_up(&ssl_api.set0_rbio, "SSL_set0_rbio");
-    look_up(&ssl_api.set0_wbio, "SSL_set0_wbio");
-    look_up(&ssl_api.set_info_callback, "SSL_set_info_callback");
-    look_up(&ssl_api.set_msg_callback, "SSL_set_msg_callback");
-    look_up(&ssl_api.bio_new_mem_buf, "BIO_new_mem_buf");
-    look_up(&ssl_api.err_set_mark, "ERR_set_mark");
-    look_up(&ssl_api.err_pop_to_mark, "ERR_pop_to_mark");
+    dropin_look_up(&ssl_api.ssl_free, "SSL_free");
+    dropin_look_up(&ssl_api.waiting_for_async, "SSL_waiting_for_async");
+    dropin_look_up(&ssl_api.all_async_fds, "SSL_get_all_async_fds");
+    dropin_look_up(&ssl_api.set0_rbio, "SSL_set0_rbio");
+    dropin_look_up(&ssl_api.set0_wbio, "SSL_set0_wbio");
+    dropin_look_up(&ssl_api.set_info_callback, "SSL_set_info_callback");
+    dropin_look_up(&ssl_api.set_msg_callback, "SSL_set_msg_callback");
+    dropin_look_up(&ssl_api.bio_new_mem_buf, "BIO_new_mem_buf");
+    dropin_look_up(&ssl_api.err_set_mark, "ERR_set_mark");
+    dropin_look_up(&ssl_api.err_pop_to_mark, "ERR_pop_to_mark");
 }
 
 static bool can_reap(void)
