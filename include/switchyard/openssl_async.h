@@ -39,7 +39,6 @@ struct sy_openssl_job_info {
     uintptr_t fn;      /* address of the job's function */
     int64_t thread_id; /* as gettid(2), of the thread it belongs to */
     int32_t is_orphan; /* 1: its wait context or its SSL has been freed */
-    int32_t reserved;
 };
 
 /*
@@ -58,10 +57,14 @@ SY_API size_t sy_openssl_outstanding(struct sy_openssl_job_info *out,
  * or has an ASYNC_* function that this library has not?
  *
  * @why  set to the reason, "" if not; may be NULL if n is 0
+ * @n    bytes at why; a longer reason is cut off
+ *
+ * Returns 1 or 0.
  */
 SY_API int sy_openssl_stands_down(char *why, size_t n);
 
-/* The switcher that the jobs of the calling thread run on, or would: "asm". */
+/* Return the name of the switcher that the jobs of the calling thread run on,
+   or would: "asm"; "none" if none will do. It stays valid for ever. */
 SY_API const char *sy_openssl_switcher(void);
 
 /*
@@ -73,8 +76,6 @@ SY_API const char *sy_openssl_switcher(void);
  * Returns how many are left.
  */
 SY_API size_t sy_openssl_reap(void);
-
-#define SY_OPENSSL_HISTOGRAM_BUCKETS 64
 
 struct sy_openssl_counters {
     size_t size; /* sizeof(struct sy_openssl_counters) */
@@ -96,8 +97,8 @@ struct sy_openssl_counters {
     uint64_t wakes;       /* wake-ups whose time is known */
     uint64_t wake_p50_ns; /* from the wake-up to the resume */
     uint64_t wake_p99_ns;
-    uint64_t switching_ns;  /* in switches and their bookkeeping, estimated */
-    uint64_t thread_cpu_ns; /* CPU time of the process */
+    uint64_t switching_ns;   /* in switches and their bookkeeping, estimated */
+    uint64_t process_cpu_ns; /* CPU time of the process */
 };
 
 /*

@@ -158,7 +158,7 @@ void dropin_report_load(void)
 static struct {
     _Atomic uint64_t buckets[OCTAVES * BUCKETS_PER_OCTAVE];
     _Atomic uint64_t wakes;
-    _Atomic uint64_t pair_ps; /* one pause and resume, warm, in ns / 1000 */
+    _Atomic uint64_t pair_ps; /* one pause and resume, warm */
     _Atomic int epoll_fd;     /* 0: no watcher */
     pthread_mutex_t lock;
 } account = {.lock = PTHREAD_MUTEX_INITIALIZER};
@@ -353,7 +353,7 @@ void dropin_account_counters(struct sy_openssl_counters *counters)
     counters->switching_ns =
         (counters->pauses + counters->jobs) *
         atomic_load_explicit(&account.pair_ps, memory_order_relaxed) / 1000;
-    counters->thread_cpu_ns = cpu_ns();
+    counters->process_cpu_ns = cpu_ns();
 }
 
 void dropin_account_forked(void)
@@ -392,10 +392,10 @@ static void print_account(const struct sy_openssl_counters *c)
         (long)getpid(), program_invocation_short_name, c->jobs,
         c->jobs != 0 ? (double)c->pauses / (double)c->jobs : 0.0, c->pauses,
         c->fds, wakes,
-        c->thread_cpu_ns != 0
-            ? 100.0 * (double)c->switching_ns / (double)c->thread_cpu_ns
+        c->process_cpu_ns != 0
+            ? 100.0 * (double)c->switching_ns / (double)c->process_cpu_ns
             : 0.0,
-        (double)c->thread_cpu_ns / 1e9, (double)c->switching_ns / 1e6,
+        (double)c->process_cpu_ns / 1e9, (double)c->switching_ns / 1e6,
         c->outstanding, (double)c->oldest_ns / 1e9, c->orphaned, c->reaped,
         c->abandoned, c->freed_accesses, c->refused);
 }
