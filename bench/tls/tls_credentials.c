@@ -13,7 +13,7 @@ static EVP_PKEY *make_key(enum tls_key key)
     return key == TLS_KEY_RSA ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256");
 }
 
-static X509 *make_certificate(EVP_PKEY *key)
+X509 *tls_certificate_make(EVP_PKEY *key)
 {
     X509 *cert = X509_new();
     X509_NAME *name;
@@ -41,7 +41,7 @@ int tls_credentials_make(struct tls_credentials *c, enum tls_key key)
     c->certificate = NULL;
     c->key = make_key(key);
     if (c->key != NULL)
-        c->certificate = make_certificate(c->key);
+        c->certificate = tls_certificate_make(c->key);
     if (c->certificate != NULL)
         return 0;
     tls_credentials_free(c);

@@ -16,6 +16,10 @@ struct tls_credentials {
     X509 *certificate;
 };
 
+/* Make a certificate for "localhost", self-signed with key and valid for a day.
+   Returns NULL on failure, with OpenSSL's reasons on its error queue. */
+X509 *tls_certificate_make(EVP_PKEY *key);
+
 /* Make a key and its certificate. Returns 0 or -EIO, with OpenSSL's reasons on
    its error queue and nothing to free. */
 int tls_credentials_make(struct tls_credentials *c, enum tls_key key);

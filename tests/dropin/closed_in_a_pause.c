@@ -6,11 +6,9 @@
  * unwind once it was woken, and the SSL must be freed then; without, the job is
  * listed as an orphan and given up with its thread.
  */
+#include "../../bench/tls/tls_credentials.h"
 #include "dropin_test.h"
-#include <openssl/pem.h>
-#include <openssl/rsa.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -57,24 +55,15 @@ static int certificate(SSL *ssl, void *arg)
 static SSL_CTX *server_ctx(int *pauses)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-    EVP_PKEY *key = EVP_RSA_gen(2048);
-    X509 *cert = X509_new();
+    struct tls_credentials own;
 
-    CHECK(ctx != NULL && key != NULL && cert != NULL);
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-    X509_gmtime_adj(X509_getm_notBefore(cert), 0);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-    X509_set_pubkey(cert, key);
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), "CN", MBSTRING_ASC,
-                               (const unsigned char *)"test", -1, -1, 0);
-    X509_set_issuer_name(cert, X509_get_subject_name(cert));
-    CHECK(X509_sign(cert, key, EVP_sha256()) != 0);
-    CHECK_EQ(SSL_CTX_use_certificate(ctx, cert), 1);
-    CHECK_EQ(SSL_CTX_use_PrivateKey(ctx, key), 1);
+    CHECK(ctx != NULL);
+    CHECK_EQ(tls_credentials_make(&own, TLS_KEY_RSA), 0);
+    CHECK_EQ(SSL_CTX_use_certificate(ctx, own.certificate), 1);
+    CHECK_EQ(SSL_CTX_use_PrivateKey(ctx, own.key), 1);
     SSL_CTX_set_mode(ctx, SSL_MODE_ASYNC);
     SSL_CTX_set_cert_cb(ctx, certificate, pauses);
-    X509_free(cert);
-    EVP_PKEY_free(key);
+    tls_credentials_free(&own);
     return ctx;
 }
 

@@ -5,17 +5,14 @@
  * (3)). Client and server talk over memory BIOs; the server pauses in its
  * certificate callback, so that no engine is needed.
  */
+#include "../../bench/tls/tls_credentials.h"
 #include "parity.h"
 #include <dlfcn.h>
-#include <openssl/ec.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <string.h>
 
-#define KEY_CURVE "P-256"
-#define WAIT_FD   77 /* a number in the place of an fd */
+#define WAIT_FD 77 /* a number in the place of an fd */
 
 struct talk {
     SSL_CTX *server_ctx, *client_ctx;
@@ -44,38 +41,14 @@ static void need_libssl_on_dropin(void)
 
 /* ---- certificates ------------------------------------------------------ */
 
-static X509 *self_signed(EVP_PKEY *key)
-{
-    X509 *cert = X509_new();
-    X509_NAME *name;
-
-    CHECK(cert != NULL);
-    CHECK_EQ(X509_set_version(cert, 2), 1);
-    CHECK_EQ(ASN1_INTEGER_set(X509_get_serialNumber(cert), 1), 1);
-    CHECK(X509_gmtime_adj(X509_getm_notBefore(cert), -3600) != NULL);
-    CHECK(X509_gmtime_adj(X509_getm_notAfter(cert), 3600) != NULL);
-    name = X509_get_subject_name(cert);
-    CHECK_EQ(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                                        (const unsigned char *)"parity", -1, -1,
-                                        0),
-             1);
-    CHECK_EQ(X509_set_issuer_name(cert, name), 1);
-    CHECK_EQ(X509_set_pubkey(cert, key), 1);
-    CHECK(X509_sign(cert, key, EVP_sha256()) > 0);
-    return cert;
-}
-
 static void use_new_certificate(SSL_CTX *ctx)
 {
-    EVP_PKEY *key = EVP_EC_gen(KEY_CURVE);
-    X509 *cert;
+    struct tls_credentials own;
 
-    CHECK(key != NULL);
-    cert = self_signed(key);
-    CHECK_EQ(SSL_CTX_use_certificate(ctx, cert), 1);
-    CHECK_EQ(SSL_CTX_use_PrivateKey(ctx, key), 1);
-    X509_free(cert);
-    EVP_PKEY_free(key);
+    CHECK_EQ(tls_credentials_make(&own, TLS_KEY_ECDSA), 0);
+    CHECK_EQ(SSL_CTX_use_certificate(ctx, own.certificate), 1);
+    CHECK_EQ(SSL_CTX_use_PrivateKey(ctx, own.key), 1);
+    tls_credentials_free(&own);
 }
 
 /* ---- the certificate callback ------------------------------------------ */

@@ -7,10 +7,10 @@
  *
  * usage: provider_tls MODULE DEVICE
  */
+#include "../../bench/tls/tls_credentials.h"
 #include "loaded_provider.h"
 
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -35,32 +35,16 @@ struct connection {
     _Atomic int called; /* by the callback */
 };
 
-static X509 *self_signed(EVP_PKEY *key)
-{
-    X509 *cert = X509_new();
-    X509_NAME *name = X509_get_subject_name(cert);
-
-    OPENSSL_CHECK(X509_set_version(cert, 2) == 1);
-    ASN1_INTEGER_set(X509_get_serialNumber(cert), 1);
-    X509_gmtime_adj(X509_getm_notBefore(cert), -60);
-    X509_gmtime_adj(X509_getm_notAfter(cert), 3600);
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-                               (const unsigned char *)"localhost", -1, -1, 0);
-    OPENSSL_CHECK(X509_set_issuer_name(cert, name) == 1);
-    OPENSSL_CHECK(X509_set_pubkey(cert, key) == 1);
-    OPENSSL_CHECK(X509_sign(cert, key, EVP_sha256()) > 0);
-    return cert;
-}
-
 static SSL_CTX *new_server(const struct kind *kind)
 {
     SSL_CTX *ctx = SSL_CTX_new_ex(with, NULL, TLS_server_method());
     EVP_PKEY *key = strcmp(kind->key, "RSA") == 0
                         ? EVP_PKEY_Q_keygen(with, NULL, "RSA", (size_t)2048)
                         : EVP_PKEY_Q_keygen(with, NULL, "EC", "P-256");
-    X509 *cert = self_signed(key);
+    X509 *cert = tls_certificate_make(key);
 
     OPENSSL_CHECK(ctx != NULL);
+    OPENSSL_CHECK(cert != NULL);
     OPENSSL_CHECK(SSL_CTX_use_certificate(ctx, cert) == 1);
     OPENSSL_CHECK(SSL_CTX_use_PrivateKey(ctx, key) == 1);
     SSL_CTX_set_mode(ctx, SSL_MODE_ASYNC);
