@@ -383,25 +383,6 @@ options read_options(int argc, char **argv)
     }
     return opt;
 }
-
-/* The last CPU: the first one tends to have the interrupts. Processes that
-   are started stay there, too. */
-void stay_on_one_cpu(options &opt)
-{
-    cpu_set_t set;
-
-    if (opt.cpu < 0 && sched_getaffinity(0, sizeof(set), &set) == 0) {
-        for (int i = 0; i < CPU_SETSIZE; i++) {
-            if (CPU_ISSET(i, &set))
-                opt.cpu = i;
-        }
-    }
-    CPU_ZERO(&set);
-    CPU_SET(opt.cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) != 0)
-        measured::refuse_option(
-            "cpu", "the number of a CPU that this process may use");
-}
 } // namespace
 
 int main(int argc, char **argv)
@@ -415,7 +396,7 @@ int main(int argc, char **argv)
                      opt.filter.c_str());
         return 2;
     }
-    stay_on_one_cpu(opt);
+    opt.cpu = measured::stay_on_one_cpu(opt.cpu);
     measure_all(rows, opt);
     results = judge_all(rows);
     print_all(rows, results, opt);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <sched.h>
 
 double measured::least_of(const std::vector<double> &rounds)
 {
@@ -107,4 +108,21 @@ double measured::read_milliseconds(const char *option, const char *text)
     if (*end != '\0' || !(value >= 0.1 && value <= 1000))
         refuse_option(option, "milliseconds from 0.1 to 1000");
     return value;
+}
+
+int measured::stay_on_one_cpu(int cpu)
+{
+    cpu_set_t set;
+
+    if (cpu < 0 && sched_getaffinity(0, sizeof(set), &set) == 0) {
+        for (int i = 0; i < CPU_SETSIZE; i++) {
+            if (CPU_ISSET(i, &set))
+                cpu = i;
+        }
+    }
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    if (sched_setaffinity(0, sizeof(set), &set) != 0)
+        refuse_option("cpu", "the number of a CPU that this process may use");
+    return cpu;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What switchyard_peers and switchyard_wakes have in common: a row measured
- * once in each round, what must be seen of it, and the options that say how.
+ * What switchyard_peers, switchyard_wakes and switchyard_dropin have in common:
+ * a row measured once in each round, what must be seen of it, and the options
+ * that say how.
  */
 #ifndef SY_BENCH_BARS_H
 #define SY_BENCH_BARS_H
@@ -50,6 +51,11 @@ unsigned long long read_number(const char *option, const char *text,
                                unsigned long long least,
                                unsigned long long most);
 double read_milliseconds(const char *option, const char *text);
+
+/* Keep this process and those it starts on the CPU given by --cpu; if that is
+   negative, on the last one allowed: the first one tends to have the
+   interrupts. Returns its number. */
+int stay_on_one_cpu(int cpu);
 } // namespace measured
 
 #endif

@@ -505,24 +505,6 @@ options read_options(int argc, char **argv)
     }
     return opt;
 }
-
-/* The last CPU: the first one tends to have the interrupts. */
-void stay_on_one_cpu(options &opt)
-{
-    cpu_set_t set;
-
-    if (opt.cpu < 0 && sched_getaffinity(0, sizeof(set), &set) == 0) {
-        for (int i = 0; i < CPU_SETSIZE; i++) {
-            if (CPU_ISSET(i, &set))
-                opt.cpu = i;
-        }
-    }
-    CPU_ZERO(&set);
-    CPU_SET(opt.cpu, &set);
-    if (sched_setaffinity(0, sizeof(set), &set) != 0)
-        measured::refuse_option(
-            "cpu", "the number of a CPU that this process may use");
-}
 } // namespace
 
 int main(int argc, char **argv)
@@ -556,7 +538,7 @@ int main(int argc, char **argv)
         return 2;
     }
 
-    stay_on_one_cpu(opt);
+    opt.cpu = measured::stay_on_one_cpu(opt.cpu);
     for (const std::string &note : notes)
         std::fprintf(stderr, "not measured: %s\n", note.c_str());
     if (opt.million != 0)
