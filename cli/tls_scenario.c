@@ -140,8 +140,8 @@ static int find_tools(struct tools *t)
     static const char *const drop_in[] = {
         SY_LIBDIR_FROM_BINDIR "/libswitchyard-openssl.so",
         "../openssl/libswitchyard-openssl.so", NULL};
-    static const char *const provider[] = {SY_LIBDIR_FROM_BINDIR
-                                           "/ossl-modules/switchyard.so",
+    static const char *const provider[] = {SY_MODULES_FROM_BINDIR
+                                           "/switchyard.so",
                                            "../openssl/switchyard.so", NULL};
     int err = beside_find("compare_tls.py", compare, t->compare);
 
