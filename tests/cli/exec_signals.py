@@ -41,9 +41,21 @@ def state_of(pid):
         return f.read().rpartition(")")[2].split()[0]
 
 
-def child_of(pid):
+def children_of(pid):
     with open(f"/proc/{pid}/task/{pid}/children") as f:
-        return int(f.read().split()[0])
+        return [int(word) for word in f.read().split()]
+
+
+def start_sleep(w):
+    """The command, and the program that it has executed."""
+    process = w.start("--", "sleep", "30")
+
+    def name():
+        with open(f"/proc/{children_of(process.pid)[0]}/comm") as f:
+            return f.read()
+    wait_for(lambda: children_of(process.pid) and name() == "sleep\n",
+             "the program is executed")
+    return process, children_of(process.pid)[0]
 
 
 @case
@@ -76,8 +88,7 @@ def each_once(w):
 
 @case
 def a_signal_that_the_program_does_not_catch(w):
-    process = w.start("--", "sleep", "30")
-    time.sleep(0.2)
+    process, _ = start_sleep(w)
     process.send_signal(signal.SIGUSR2)
     process.communicate(timeout=10)
     assert process.returncode == -signal.SIGUSR2, process.returncode
@@ -85,9 +96,7 @@ def a_signal_that_the_program_does_not_catch(w):
 
 @case
 def a_stopped_program_stops_the_command(w):
-    process = w.start("--", "sleep", "30")
-    time.sleep(0.2)
-    child = child_of(process.pid)
+    process, child = start_sleep(w)
     os.kill(child, signal.SIGSTOP)
     wait_for(lambda: state_of(process.pid) == "T", "the command stops")
     process.send_signal(signal.SIGCONT)
@@ -99,9 +108,7 @@ def a_stopped_program_stops_the_command(w):
 
 @case
 def killed_outright_it_does_not_leave_the_program(w):
-    process = w.start("--", "sleep", "30")
-    time.sleep(0.2)
-    child = child_of(process.pid)
+    process, child = start_sleep(w)
     process.kill()
     process.communicate(timeout=10)
     wait_for(lambda: not os.path.exists(f"/proc/{child}") or

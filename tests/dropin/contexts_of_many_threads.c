@@ -10,6 +10,7 @@
 static ASYNC_WAIT_CTX *_Atomic shown;
 static atomic_bool over;
 static atomic_uint called, cleaned;
+static atomic_uint in_use; /* threads that have used one */
 
 static int callback(void *arg)
 {
@@ -28,13 +29,14 @@ static void clean_up(ASYNC_WAIT_CTX *ctx, const void *key, int fd, void *custom)
 /* What a device's thread may do, at any time. */
 static void *use_what_is_shown(void *arg)
 {
-    unsigned *uses = arg;
+    bool used = false;
     ASYNC_callback_fn fn;
     ASYNC_WAIT_CTX *ctx;
     size_t n, m;
     void *data;
     int fd;
 
+    (void)arg;
     while (!atomic_load(&over)) {
         ctx = atomic_load(&shown);
         if (ctx == NULL)
@@ -48,7 +50,9 @@ static void *use_what_is_shown(void *arg)
         (void)ASYNC_WAIT_CTX_set_status(ctx, ASYNC_STATUS_OK);
         (void)ASYNC_WAIT_CTX_set_wait_fd(ctx, &over, 8, NULL, clean_up);
         (void)ASYNC_WAIT_CTX_clear_fd(ctx, &over);
-        ++*uses;
+        if (!used)
+            atomic_fetch_add(&in_use, 1);
+        used = true;
     }
     return NULL;
 }
@@ -61,14 +65,13 @@ static void *free_it(void *arg)
 
 int main(void)
 {
-    unsigned uses[THREADS] = {0};
     pthread_t threads[THREADS], other;
     ASYNC_WAIT_CTX *ctx;
 
     for (int i = 0; i < THREADS; i++)
-        CHECK_EQ(pthread_create(&threads[i], NULL, use_what_is_shown, &uses[i]),
-                 0);
-    for (int round = 0; round < ROUNDS; round++) {
+        CHECK_EQ(pthread_create(&threads[i], NULL, use_what_is_shown, NULL), 0);
+    for (int round = 0; round < ROUNDS || atomic_load(&in_use) < THREADS;
+         round++) {
         ctx = ASYNC_WAIT_CTX_new();
         CHECK(ctx != NULL);
         CHECK_EQ(ASYNC_WAIT_CTX_set_wait_fd(ctx, ctx, 7, NULL, clean_up), 1);

@@ -15,12 +15,6 @@
 #include <stdint.h>
 #include <unistd.h>
 
-#ifdef __SANITIZE_ADDRESS__
-#define UNDER_ASAN 1
-#else
-#define UNDER_ASAN 0
-#endif
-
 #define OPENSSL_CHECK(cond)                                                    \
     do {                                                                       \
         if (!(cond)) {                                                         \
