@@ -414,6 +414,8 @@ static void misbehave(struct connection *c)
         send_raw(c, garbage, 100);
     } else {
         garbage[0] |= 0x80; /* no record starts like that, but SSL 2's */
+        garbage[1] = 0x77;  /* were it 3, TLS's, the next two would be a
+                               length, for which the server may well wait */
         garbage[2] = 0x77;
         send_raw(c, garbage, sizeof(garbage));
     }
