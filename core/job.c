@@ -562,7 +562,8 @@ SY_NOINLINE static int pause_carefully(struct sy_job *job)
         job->paused = true;
     if ((job->gate & GATE_PERMIT) != 0) {
         job->gate &= (uint16_t)~GATE_PERMIT;
-        if (has_permit(job)) {
+        /* noted: a signal handler woke it when it was about to be resumed */
+        if (has_permit(job) || (job->in_gate & IN_WOKEN) != 0) {
             sy__close_off(job->rt);
             sy__make_ready(job);
             sy__open_up(job->rt);

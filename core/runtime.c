@@ -37,14 +37,18 @@ static bool keeps_stacks(const struct sy_runtime *rt)
 
 int sy__slot_attach(struct sy_runtime *rt, struct sy_job *slot, uint32_t index)
 {
+    bool by_memory;
+
     memset(&slot->eslot, 0, sizeof(slot->eslot));
     slot->eslot.index = index;
     slot->engine_state = rt->engine_state;
+    /* Jobs with threads of their own share their runtime's state with the
+       thread that waits for them, where a signal handler may run meanwhile. */
+    by_memory = (rt->engine->caps & SY_EN_BY_MEMORY) != 0 &&
+                (rt->sw->caps & SY_SW_SAME_THREAD) != 0;
     /* relaxed: who finds himself here has written it himself */
-    atomic_store_explicit(
-        &slot->owner,
-        (rt->engine->caps & SY_EN_BY_MEMORY) != 0 ? sy_bind_self : NULL,
-        memory_order_relaxed);
+    atomic_store_explicit(&slot->owner, by_memory ? sy_bind_self : NULL,
+                          memory_order_relaxed);
     return rt->engine->attach != NULL
                ? rt->engine->attach(rt->engine_state, &slot->eslot)
                : 0;

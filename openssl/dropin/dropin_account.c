@@ -38,6 +38,16 @@ static void copy_value(char *to, size_t room, const char *name)
         memcpy(to, value, strlen(value) + 1);
 }
 
+/* What is too long is no switcher's name, cut off or not. */
+static void read_switcher(void)
+{
+    const char *value = secure_getenv("SWITCHYARD_SWITCHER");
+
+    if (value != NULL)
+        snprintf(dropin.options.switcher, sizeof(dropin.options.switcher), "%s",
+                 value);
+}
+
 static void read_stack_bytes(void)
 {
     const char *value = secure_getenv("SWITCHYARD_STACK_BYTES");
@@ -81,8 +91,7 @@ void dropin_options_read(void)
 
     dropin.options.account = is_one("SWITCHYARD_ACCOUNT");
     dropin.options.explain = is_one("SWITCHYARD_EXPLAIN");
-    copy_value(dropin.options.switcher, sizeof(dropin.options.switcher),
-               "SWITCHYARD_SWITCHER");
+    read_switcher();
     copy_value(dropin.options.exec_report, sizeof(dropin.options.exec_report),
                "SWITCHYARD_EXEC_REPORT");
     read_stack_bytes();
