@@ -150,6 +150,8 @@ static int find_tools(struct tools *t)
     if (err == 0)
         err = beside_find("the OpenSSL drop-in", drop_in, t->drop_in);
     if (err == 0)
+        err = beside_check_preload(t->drop_in);
+    if (err == 0)
         err = beside_find("the offload provider", provider, t->provider);
     return err;
 }
