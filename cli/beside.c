@@ -53,3 +53,12 @@ int beside_find(const char *what, const char *const *places, char *path)
         say("  %s", join(folder, places[i], joined));
     return -ENOENT;
 }
+
+int beside_check_preload(const char *path)
+{
+    if (strpbrk(path, ": ") == NULL)
+        return 0;
+    say("LD_PRELOAD cannot name a path with a space or a colon, which %s has",
+        path);
+    return -EINVAL;
+}

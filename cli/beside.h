@@ -17,4 +17,8 @@
  */
 int beside_find(const char *what, const char *const *places, char *path);
 
+/* Can a file be named in LD_PRELOAD? Returns 0, or -EINVAL, and has said why.
+ */
+int beside_check_preload(const char *path);
+
 #endif

@@ -334,14 +334,9 @@ static int prepare_environment(struct exec *x)
 {
     char report[64];
 
-    if (beside_find("the OpenSSL drop-in", drop_in_places, x->drop_in) != 0)
+    if (beside_find("the OpenSSL drop-in", drop_in_places, x->drop_in) != 0 ||
+        beside_check_preload(x->drop_in) != 0)
         return CLI_ENVIRONMENT;
-    if (strpbrk(x->drop_in, ": ") != NULL) {
-        say("LD_PRELOAD cannot name a path with a space or a colon, which %s "
-            "has",
-            x->drop_in);
-        return CLI_ENVIRONMENT;
-    }
     x->report = exec_report_open();
     if (x->report >= 0)
         exec_report_path(x->report, report, sizeof(report));

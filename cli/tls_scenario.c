@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <switchyard/device.h>
 #include <unistd.h>
 
 #include "beside.h"
@@ -150,6 +151,8 @@ static int find_tools(struct tools *t)
     if (err == 0)
         err = beside_find("the OpenSSL drop-in", drop_in, t->drop_in);
     if (err == 0)
+        err = beside_check_preload(t->drop_in);
+    if (err == 0)
         err = beside_find("the offload provider", provider, t->provider);
     return err;
 }
@@ -200,6 +203,19 @@ static void add_all(struct words *w, const struct tools *t,
     w->word[w->count] = NULL;
 }
 
+/* The provider would refuse it too, but in each server, and too late. */
+static int check_device(const char *spec)
+{
+    struct sy_device *device;
+    char why[256];
+    int err = sy_device_open(&device, spec, NULL, why, sizeof(why));
+
+    if (err != 0)
+        say("--device %s: %s", spec, why);
+    sy_device_close(device);
+    return err;
+}
+
 int tls_scenario_is_meant(int argc, char **argv)
 {
     for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
@@ -222,6 +238,8 @@ int tls_scenario_run(int argc, char **argv)
     status = options_parse(&tls_command, argc, argv, &options, &operands);
     if (status != -1)
         return status;
+    if (check_device(options.device) != 0)
+        return CLI_USAGE;
     if (find_tools(&tools) != 0)
         return CLI_ENVIRONMENT;
     add_all(&words, &tools, &options);

@@ -121,12 +121,19 @@ class Server:
     def check(self, record):
         jobs = record["drop_in_jobs"]
         if (jobs > 0) != (self.candidate == SWITCHYARD):
-            raise Failure(f"{self.candidate}: {jobs} jobs ran on the drop-in")
+            raise Failure(f"{self.candidate}: {jobs} jobs ran on the drop-in" +
+                          self.said())
         if record["pauses_per_handshake"] < 0.5:
             raise Failure(
                 f"{self.candidate}: {record['pauses_per_handshake']} pauses in "
-                "a handshake: nothing that matters was measured")
+                "a handshake: nothing that matters was measured" + self.said())
         return record
+
+    def said(self):
+        """What the server has to say about it: the provider's reason, say."""
+        self.process.kill()
+        words = self.process.stderr.read().strip()
+        return "; it said:\n" + words if words else ""
 
     def end(self):
         self.process.kill()

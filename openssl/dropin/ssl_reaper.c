@@ -17,7 +17,8 @@
  * context knows its job.
  *
  * The owner of the job does all of it, when it starts a job, asks for it
- * (sy_openssl_reap()), or ends.
+ * (sy_openssl_reap()), or ends. After OPENSSL_cleanup() nobody does: the job
+ * would run in a libcrypto that is not there any more.
  */
 #include "dropin.h"
 #include <errno.h>
@@ -56,6 +57,7 @@ static struct {
     BIO *(*bio_new_mem_buf)(const void *buf, int len);
     int (*err_set_mark)(void);
     int (*err_pop_to_mark)(void);
+    int (*openssl_atexit)(void (*handler)(void));
 } ssl_api = {.once = PTHREAD_ONCE_INIT};
 
 static void look_up_all(void)
@@ -71,6 +73,7 @@ static void look_up_all(void)
     dropin_look_up(&ssl_api.bio_new_mem_buf, "BIO_new_mem_buf");
     dropin_look_up(&ssl_api.err_set_mark, "ERR_set_mark");
     dropin_look_up(&ssl_api.err_pop_to_mark, "ERR_pop_to_mark");
+    dropin_look_up(&ssl_api.openssl_atexit, "OPENSSL_atexit");
 }
 
 static bool can_reap(void)
@@ -80,7 +83,35 @@ static bool can_reap(void)
            ssl_api.set_info_callback != NULL &&
            ssl_api.set_msg_callback != NULL &&
            ssl_api.bio_new_mem_buf != NULL && ssl_api.err_set_mark != NULL &&
-           ssl_api.err_pop_to_mark != NULL;
+           ssl_api.err_pop_to_mark != NULL && ssl_api.openssl_atexit != NULL;
+}
+
+/* ---- the end of the process --------------------------------------------- */
+
+static struct {
+    pthread_once_t once;
+    bool is_watched;
+    _Atomic bool is_over;
+} openssl_end = {.once = PTHREAD_ONCE_INIT};
+
+static void openssl_ends(void)
+{
+    /* relaxed: threads that use OpenSSL now are wrong anyway */
+    atomic_store_explicit(&openssl_end.is_over, true, memory_order_relaxed);
+}
+
+static void process_ends(void)
+{
+    if (dropin_self.thread != NULL)
+        dropin_reap(dropin_self.thread, true);
+}
+
+/* Handlers of exit() run last in, first out. libcrypto, which has an SSL by
+   now, has set its own, so ours runs while it still works. */
+static void watch_openssl_end(void)
+{
+    openssl_end.is_watched =
+        ssl_api.openssl_atexit(openssl_ends) == 1 && atexit(process_ends) == 0;
 }
 
 /* The paused job of an SSL; NULL: there is none of this thread. */
@@ -133,7 +164,8 @@ static bool adopt(struct dropin_thread *t, SSL *ssl, struct dropin_job *job)
 
     if (orphan == NULL)
         return false;
-    if (take_bios(ssl) != 0) {
+    pthread_once(&openssl_end.once, watch_openssl_end);
+    if (!openssl_end.is_watched || take_bios(ssl) != 0) {
         free(orphan);
         return false;
     }
@@ -235,7 +267,9 @@ void dropin_reap(struct dropin_thread *t, bool at_once)
 {
     uint64_t begin_ns, now_ns;
 
-    if (t->orphans == NULL || sy_job_current() != NULL)
+    /* relaxed: as in openssl_ends() */
+    if (t->orphans == NULL || sy_job_current() != NULL ||
+        atomic_load_explicit(&openssl_end.is_over, memory_order_relaxed))
         return;
     begin_ns = now_ns = dropin_now_ns();
     if (!at_once && now_ns - t->orphans_seen_ns < REAP_EVERY_NS)
