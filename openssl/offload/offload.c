@@ -6,12 +6,14 @@
  * is what the operations of one wait context share: its eventfd, and the
  * knowledge whether the wait context still exists. The wait context holds the
  * link as the custom data of its descriptor, and the descriptor's cleanup
- * function says when it is gone; wakes hold the link's lock, so that none is
- * under way when the application has freed the wait context.
+ * function says when it is gone; wakes hold in_wake, so that none is under way
+ * when the application has freed the wait context.
  *
  * Locks: an operation's is never held when a link's is taken, nor either one
- * while a job pauses. A link's is recursive: an application's callback may
- * resume the job, or free the wait context, before it returns.
+ * while a job pauses or a callback runs. in_wake comes first, and is recursive:
+ * an application's callback may resume the job, or free the wait context,
+ * before it returns. Only who frees the wait context waits for a callback: who
+ * starts or resumes the job may hold a lock that the callback needs.
  *
  * The descriptor carries no stale wake: completion writes to it only for an
  * operation that is armed (its job pauses, or is about to) and not yet left,
@@ -45,6 +47,7 @@ struct link {
     atomic_uint refs; /* the wait context, and each operation */
     unsigned forks;   /* what forks was when it was made */
     int is_fd_shown;  /* to the application; the job's thread's */
+    pthread_mutex_t in_wake;
     pthread_mutex_t lock;
     /* Guarded by lock: */
     int fd;           /* -1: the wait context is gone */
@@ -119,31 +122,31 @@ static void link_put(struct link *link)
     if (link == NULL ||
         atomic_fetch_sub_explicit(&link->refs, 1, memory_order_acq_rel) != 1)
         return;
-    if (link->forks == forks_now())
+    if (link->forks == forks_now()) {
         pthread_mutex_destroy(&link->lock);
+        pthread_mutex_destroy(&link->in_wake);
+    }
     free(link);
-}
-
-static int link_lock(struct link *link)
-{
-    /* After a fork the holder may be a thread that is not here: nobody else
-       is, then, who could be at the link. */
-    if (link->forks != forks_now())
-        return 0;
-    pthread_mutex_lock(&link->lock);
-    return 1;
 }
 
 /* The wait context lets go of the link: it is freed, or gets another. */
 static void link_detach(struct link *link)
 {
-    int locked = link_lock(link);
+    /* After a fork the holder of a lock may be a thread that is not here:
+       nobody else is, then, who could be at the link. */
+    int is_ours = link->forks == forks_now();
 
+    if (is_ours) {
+        pthread_mutex_lock(&link->in_wake);
+        pthread_mutex_lock(&link->lock);
+    }
     if (link->fd != -1)
         close(link->fd);
     link->fd = -1;
-    if (locked)
+    if (is_ours) {
         pthread_mutex_unlock(&link->lock);
+        pthread_mutex_unlock(&link->in_wake);
+    }
     link_put(link);
 }
 
@@ -170,8 +173,9 @@ static struct link *link_new(void)
     link->forks = forks_now();
     pthread_mutexattr_init(&attr);
     pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
-    pthread_mutex_init(&link->lock, &attr);
+    pthread_mutex_init(&link->in_wake, &attr);
     pthread_mutexattr_destroy(&attr);
+    pthread_mutex_init(&link->lock, NULL);
     return link;
 }
 
@@ -212,23 +216,31 @@ static struct link *link_of(ASYNC_WAIT_CTX *ctx)
 static void wake(struct sy_offload *op)
 {
     struct link *link = op->link;
+    ASYNC_callback_fn callback;
     const uint64_t one = 1;
-    int taken = 0;
+    void *callback_arg;
+    int wanted, taken = 0;
 
+    pthread_mutex_lock(&link->in_wake);
     pthread_mutex_lock(&link->lock);
-    if (link->fd != -1 && !op->is_left && !op->is_woken) {
+    callback = link->callback;
+    callback_arg = link->callback_arg;
+    wanted = link->fd != -1 && !op->is_left && !op->is_woken;
+    if (wanted)
         op->is_woken = 1;
-        if (link->callback != NULL)
-            taken = link->callback(link->callback_arg);
-        /* A callback that answers 0 could not pass it on. Meanwhile it may
-           have ended the wait, or freed the wait context. */
-        if (!taken && link->fd != -1 && !op->is_left &&
-            write(link->fd, &one, sizeof(one)) == (ssize_t)sizeof(one)) {
-            op->has_wrote = 1;
-            link->written++;
-        }
+    pthread_mutex_unlock(&link->lock);
+    if (wanted && callback != NULL)
+        taken = callback(callback_arg);
+    pthread_mutex_lock(&link->lock);
+    /* A callback that answers 0 could not pass it on. Meanwhile the wait may
+       have ended, or the wait context be freed. */
+    if (wanted && !taken && link->fd != -1 && !op->is_left &&
+        write(link->fd, &one, sizeof(one)) == (ssize_t)sizeof(one)) {
+        op->has_wrote = 1;
+        link->written++;
     }
     pthread_mutex_unlock(&link->lock);
+    pthread_mutex_unlock(&link->in_wake);
 }
 
 /* The author stops waiting: no wake after this, and none left behind. */

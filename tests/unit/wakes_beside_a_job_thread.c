@@ -77,6 +77,11 @@ int main(void)
     pthread_t sender, self = pthread_self();
     struct sy_job *jobs[JOBS], *driver;
 
+    if (SY_TSAN) {
+        printf("skipped: the job's errno is set on the thread that waits, and "
+               "ThreadSanitizer takes that for the handler's doing\n");
+        return UNIT_SKIP;
+    }
     alarm(100);
     cfg.switcher = "threads";
     cfg.engine = "queue";
