@@ -43,6 +43,7 @@ struct sy_batches {
     struct sy__gate gate; /* first: the load points to it */
     const struct sy_experiment *exp;
     size_t stack_offset;
+    int cpu;
     struct sy_outcome out; /* of the experiment's thread */
     struct sy__progress progress;
     pthread_t thread;
@@ -292,11 +293,34 @@ static void finished(struct sy__load *load)
         read_after(&b->files, &b->closed);
 }
 
-/* The row is about to take its first operation. */
+/*
+ * Keep the calling thread on the chosen CPU, or away from it. What cannot be
+ * done is left as it is: then the batches show where they ran.
+ */
+static void choose_cpus(const struct sy_batches *b, int away)
+{
+    cpu_set_t set;
+
+    if (b->cpu < 0 || b->cpu >= CPU_SETSIZE)
+        return;
+    CPU_ZERO(&set);
+    if (away && sched_getaffinity(0, sizeof(set), &set) == -1)
+        return;
+    if (away)
+        CPU_CLR((size_t)b->cpu, &set);
+    else
+        CPU_SET((size_t)b->cpu, &set);
+    if (CPU_COUNT(&set) > 0)
+        (void)sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* The row is about to take its first operation; the device has made its
+   threads. */
 static int begin(struct sy__load *load)
 {
     struct sy_batches *b = (struct sy_batches *)load->gate;
 
+    choose_cpus(b, 0);
     b->to_begin = 2 * (uint64_t)load->jobs;
     return sy__mix_reserve(&load->mix, HELD_ROOM);
 }
@@ -334,6 +358,7 @@ static void *thread_main(void *arg)
     struct sy_batches *b = arg;
 
     open_files(&b->files);
+    choose_cpus(b, 1); /* as what it makes until begin() will be */
     perform_lower(b, b->stack_offset);
     close_files(&b->files);
     return NULL;
@@ -372,7 +397,7 @@ static int refuse(struct sy_outcome *outcome, int err, const char *what)
 }
 
 int sy_batches_open(struct sy_batches **out, const struct sy_experiment *exp,
-                    size_t stack_offset, struct sy_outcome *outcome)
+                    size_t stack_offset, int cpu, struct sy_outcome *outcome)
 {
     struct sy_batches *b;
     int err;
@@ -385,6 +410,7 @@ int sy_batches_open(struct sy_batches **out, const struct sy_experiment *exp,
         return refuse(outcome, -ENOMEM, "batches");
     b->exp = exp;
     b->stack_offset = stack_offset;
+    b->cpu = cpu;
     b->gate.begin = begin;
     b->gate.admit = admit;
     b->gate.finished = finished;

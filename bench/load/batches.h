@@ -50,12 +50,15 @@ struct sy_batch {
  * @exp           borrowed until close
  * @stack_offset  bytes by which the stack of the thread begins lower than
  *                usual, 0 .. 65536
+ * @cpu           where the thread runs from its first operation on, while
+ *                threads that the device has made run everywhere else; -1, or
+ *                where this process may not: as the kernel likes
  * @outcome       written on every path; its status and reason count
  *
  * Returns 0 or -errno; not to be done here (SY_OUTCOME_SKIPPED) is 0 too.
  */
 int sy_batches_open(struct sy_batches **out, const struct sy_experiment *exp,
-                    size_t stack_offset, struct sy_outcome *outcome);
+                    size_t stack_offset, int cpu, struct sy_outcome *outcome);
 
 /*
  * Measure a batch.

@@ -143,7 +143,7 @@ static void exact_numbers(struct sy_experiment exp, struct sy_outcome *out)
     struct sy_batch batch;
     uint64_t before, lead;
 
-    CHECK(sy_batches_open(&b, &exp, 64, out) == 0);
+    CHECK(sy_batches_open(&b, &exp, 64, 0, out) == 0);
     if (b == NULL) {
         CHECK(cannot_be_done(out));
         return;
@@ -186,9 +186,9 @@ static void in_turn(struct sy_outcome *out)
     struct sy_batch batch;
 
     a.device_spec = "sim:mode=poll,service=fixed:1us";
-    CHECK(sy_batches_open(&first, &a, 0, out) == 0 && first != NULL);
-    CHECK(sy_batches_open(&second, &a, 4096, out) == 0 && second != NULL);
-    CHECK(sy_batches_open(&third, &c, 65536, out) == 0 && third != NULL);
+    CHECK(sy_batches_open(&first, &a, 0, -1, out) == 0 && first != NULL);
+    CHECK(sy_batches_open(&second, &a, 4096, 0, out) == 0 && second != NULL);
+    CHECK(sy_batches_open(&third, &c, 65536, 9999, out) == 0 && third != NULL);
     for (int i = 0; i < 5 && failures == 0; i++) {
         CHECK(sy_batches_run(first, 50, &batch) == 0);
         CHECK(sy_batches_run(third, 50, &batch) == 0);
@@ -207,13 +207,13 @@ static void cannot_be_set_up(struct sy_outcome *out)
     struct sy_batches *b;
 
     exp.device_spec = "nonesuch";
-    CHECK(sy_batches_open(&b, &exp, 0, out) == -EINVAL && b == NULL);
+    CHECK(sy_batches_open(&b, &exp, 0, -1, out) == -EINVAL && b == NULL);
     CHECK(strstr(out->reason, "nonesuch") != NULL);
     exp = basic(SY_ROW_COMBINATION);
     exp.virtual_clock = true;
-    CHECK(sy_batches_open(&b, &exp, 0, out) == -EINVAL && b == NULL);
+    CHECK(sy_batches_open(&b, &exp, 0, -1, out) == -EINVAL && b == NULL);
     exp = basic(SY_ROW_COMBINATION);
-    CHECK(sy_batches_open(&b, &exp, 65537, out) == -EINVAL && b == NULL);
+    CHECK(sy_batches_open(&b, &exp, 65537, -1, out) == -EINVAL && b == NULL);
 }
 
 static void wrong_result(struct sy_outcome *out)
@@ -223,7 +223,7 @@ static void wrong_result(struct sy_outcome *out)
     struct sy_batch batch;
 
     counts.wrong_at = 40;
-    CHECK(sy_batches_open(&b, &exp, 0, out) == 0 && b != NULL);
+    CHECK(sy_batches_open(&b, &exp, 0, -1, out) == 0 && b != NULL);
     CHECK(sy_batches_run(b, 100, &batch) == -ECANCELED);
     CHECK(sy_batches_run(b, 100, &batch) == -ECANCELED);
     sy_batches_close(&b, out);
