@@ -36,6 +36,10 @@
 #define FAILURES_MAX  3
 #define FAILURES_PART 4
 
+/* switchyard-layout-1, ... beside this command: the same, linked in another
+   order. */
+#define LAYOUTS_MAX 64
+
 static const char *const suite_choices[] = {"quick", "standard", "rigorous",
                                             NULL};
 
@@ -205,6 +209,7 @@ struct comparison {
     struct contest contest;
     struct compare_noise noise;
     struct launch launch;
+    char exe[PATH_MAX]; /* of this command */
     int argc;
     char **argv;
     uint64_t began_ns;
@@ -273,6 +278,36 @@ static uint64_t time_allowed(const struct compare_options *o)
     return strcmp(o->suite, "standard") == 0 ? STANDARD_NS : RIGOROUS_NS;
 }
 
+/* ---- layouts ------------------------------------------------------------- */
+
+/* Write the path of executable number, from 0, and point *name to its last
+   part. */
+static void layout_path(const struct comparison *s, unsigned number,
+                        char path[PATH_MAX + 32], const char **name)
+{
+    const char *slash = strrchr(s->exe, '/');
+    int folder = slash != NULL ? (int)(slash - s->exe) : 0;
+
+    snprintf(path, PATH_MAX + 32, "%.*s/switchyard-layout-%u", folder, s->exe,
+             number + 1);
+    *name = path + folder + 1;
+}
+
+/* How many there are, without a gap. */
+static unsigned count_layouts(const struct comparison *s)
+{
+    char path[PATH_MAX + 32];
+    const char *name;
+    unsigned count;
+
+    for (count = 0; count < LAYOUTS_MAX; count++) {
+        layout_path(s, count, path, &name);
+        if (access(path, X_OK) == -1)
+            break;
+    }
+    return count;
+}
+
 /* ---- preparing ----------------------------------------------------------- */
 
 static int prepare(struct comparison *s)
@@ -285,7 +320,9 @@ static int prepare(struct comparison *s)
     c->plant_permille = s->options.plant_permille;
     c->is_pinned = !s->options.no_pin;
     c->budget_ns = allowed;
-    c->layouts = 1;
+    c->layouts = count_layouts(s);
+    if (c->layouts == 0)
+        c->layouts = 1;
     status = contest_make(c, &s->plan, &interrupted);
     if (status == -1)
         status = contest_calibrate(c, &s->launch);
@@ -321,10 +358,15 @@ static int run_process(struct comparison *s, struct sy_run_file *file,
                                 .argc = s->launch.argc,
                                 .timeout_ns = contest_timeout_ns(c, c->rounds),
                                 .interrupted = &interrupted};
-    char why[SY_RUN_PATH_BYTES + 256] = "";
+    char why[SY_RUN_PATH_BYTES + 256] = "", path[PATH_MAX + 32];
+    const char *layout = NULL;
     struct compare_share *share;
     int fd, err, status = -1;
 
+    if (c->layouts > 1) {
+        layout_path(s, number % c->layouts, path, &layout);
+        p.exe = path;
+    }
     share = compare_share_make(c->rounds, c->count, &fd);
     if (share == NULL) {
         say("no memory for a process");
@@ -336,7 +378,7 @@ static int run_process(struct comparison *s, struct sy_run_file *file,
         say("no process: %s", strerror(-err));
         status = CLI_ENVIRONMENT;
     } else if (file != NULL &&
-               compare_file_process(file, c, number, NULL, &p, share, why,
+               compare_file_process(file, c, number, layout, &p, share, why,
                                     sizeof(why)) != 0) {
         say("--out: cannot write the run file: %s", why);
         status = CLI_ENVIRONMENT;
@@ -374,8 +416,9 @@ static void print_candidates(const struct contest *c)
                sy_experiment_mix(exp, mix, sizeof(mix)), exp->jobs,
                exp->device_spec, c->operations[i]);
     }
-    printf("%u processes, %u rounds in each, %u batches in a round\n",
-           c->processes, c->rounds, c->count);
+    printf("%u processes, %u rounds in each, %u batches in a round; %u %s\n",
+           c->processes, c->rounds, c->count, c->layouts,
+           c->layouts == 1 ? "layout" : "layouts in turn");
     printf("Takes about %s.\n",
            format_rough_time(time, sizeof(time),
                              (double)contest_time_ns(c) / (double)SY_NS_PER_S));
@@ -565,7 +608,6 @@ static int measure_and_judge(struct comparison *s)
 
 static int carry_out(struct comparison *s, const struct command *self)
 {
-    char exe[PATH_MAX];
     ssize_t n;
     int status;
 
@@ -574,13 +616,13 @@ static int carry_out(struct comparison *s, const struct command *self)
         status = make_plan(s);
     if (status != -1)
         return status;
-    n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+    n = readlink("/proc/self/exe", s->exe, sizeof(s->exe) - 1);
     if (n == -1) {
         say("/proc/self/exe: %s", strerror(errno));
         return CLI_ENVIRONMENT;
     }
-    exe[n] = '\0';
-    s->launch.exe = exe;
+    s->exe[n] = '\0';
+    s->launch.exe = s->exe;
     s->launch.argv = s->argv;
     s->launch.argc = s->argc;
     s->launch.interrupted = &interrupted;

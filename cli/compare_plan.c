@@ -19,7 +19,7 @@
 #define FLOOR_TICKS 1000
 
 /* What batches are aimed at, in floors: some will be shorter than planned. */
-#define AIM 1.6
+#define AIM 2.0
 
 /* In a batch, the number in flight grows from none and falls to none: these
    must be a small part of it. */
@@ -29,7 +29,12 @@
 #define LOOK_NS         (30 * SY_NS_PER_MS)
 #define LOOK_WARM_UP_NS (10 * SY_NS_PER_MS)
 
-#define CALIBRATIONS_MAX 8
+#define CALIBRATIONS_MAX   8
+#define CALIBRATION_ROUNDS 4
+
+/* In floors: a batch that was not longer than this when calibrating may be
+   below one later. */
+#define MARGIN 1.25
 
 /* What a process should last, and how many there should be, if time allows:
    the more of them, the narrower the intervals. */
@@ -291,7 +296,8 @@ static int raise_operations(struct contest *c,
             shortest[task] = b->batch.elapsed_ns;
     }
     for (i = 0; i < c->count; i++) {
-        if (c->candidates[i].task != i || shortest[i] >= c->floor_ns)
+        if (c->candidates[i].task != i ||
+            (double)shortest[i] >= MARGIN * (double)c->floor_ns)
             continue;
         raised = 1;
         set_operations(c, i,
@@ -398,7 +404,7 @@ int contest_calibrate(struct contest *c, const struct launch *launch)
     for (int i = 0; i < CALIBRATIONS_MAX + drops; i++) {
         unsigned count = c->count;
 
-        status = calibrate_once(c, launch, 2, &again);
+        status = calibrate_once(c, launch, CALIBRATION_ROUNDS, &again);
         if (status != -1 || !again)
             return status;
         drops += c->count < count;
@@ -450,6 +456,9 @@ int contest_divide(struct contest *c, uint64_t time_ns, uint64_t rounds,
                                 : between(time_ns / PROCESS_NS, PROCESSES_LOW,
                                           PROCESSES_TOP);
         processes = between(processes, 1, fit);
+        /* Each layout as often as any other. */
+        if (processes > c->layouts)
+            processes -= processes % c->layouts;
     }
     each = time_ns / processes;
     if (rounds == 0)

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -123,6 +124,20 @@ def verdict_and_judge_say_the_same(w):
     expect(w.run("judge", path), 0, out=first.stdout)
     value = json.loads(w.run("judge", "--json", path).stdout)
     assert value["processes"] == 4 and len(value["pairs"]) == 1, value
+
+
+@case
+def executables_in_other_layouts_take_turns(w):
+    """Any executable will do for that: here they are copies."""
+    for name in ("switchyard", "switchyard-layout-1", "switchyard-layout-2"):
+        shutil.copy2(w.command, pathlib.Path(w.folder) / name)
+    w.command = str(pathlib.Path(w.folder) / "switchyard")
+    expect(w.run(*BRIEF, "--no-verdict"), 0)
+    lines = lines_of(w)
+    assert of(lines, "comparison")[0]["layouts"] == 2
+    assert [p["layout"] for p in of(lines, "process")] == [
+        "switchyard-layout-1", "switchyard-layout-2"] * 2
+    expect(w.run(*BRIEF), 3, err=["the analysis is not installed", "wrote"])
 
 
 @case
