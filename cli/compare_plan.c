@@ -19,7 +19,10 @@
 #define FLOOR_TICKS 1000
 
 /* What batches are aimed at, in floors: some will be shorter than planned. */
-#define AIM 2.0
+#define AIM 2
+
+/* More batches than this are not aimed at: some 70 MB of run file. */
+#define BATCHES_MAX 200000
 
 /* In a batch, the number in flight grows from none and falls to none: these
    must be a small part of it. */
@@ -273,8 +276,7 @@ static void guess_operations(struct contest *c)
         for (j = i; j < c->count; j++)
             if (c->candidates[j].task == i && c->candidates[j].per_s > fastest)
                 fastest = c->candidates[j].per_s;
-        set_operations(
-            c, i, AIM * fastest * (double)c->floor_ns / (double)SY_NS_PER_S);
+        set_operations(c, i, fastest * (double)c->aim_ns / (double)SY_NS_PER_S);
     }
 }
 
@@ -301,8 +303,8 @@ static int raise_operations(struct contest *c,
             continue;
         raised = 1;
         set_operations(c, i,
-                       1 + AIM * (double)c->operations[i] *
-                               (double)c->floor_ns / (double)(shortest[i] + 1));
+                       1 + (double)c->operations[i] * (double)c->aim_ns /
+                               (double)(shortest[i] + 1));
     }
     return raised;
 }
@@ -400,6 +402,9 @@ int contest_calibrate(struct contest *c, const struct launch *launch)
     c->floor_ns = FLOOR_TICKS * c->tick_ns;
     if (c->floor_ns < FLOOR_NS)
         c->floor_ns = FLOOR_NS;
+    c->aim_ns = AIM * c->floor_ns;
+    if (c->aim_ns < c->budget_ns / BATCHES_MAX)
+        c->aim_ns = c->budget_ns / BATCHES_MAX;
     guess_operations(c);
     for (int i = 0; i < CALIBRATIONS_MAX + drops; i++) {
         unsigned count = c->count;

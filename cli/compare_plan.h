@@ -50,6 +50,7 @@ struct contest {
 
     /* The clock of batches. */
     uint64_t tick_ns, floor_ns;
+    uint64_t aim_ns; /* what the shortest batch should take */
 
     /* Learned by calibrating. */
     uint64_t setup_ns, round_ns; /* of a process: fixed, and per round */
@@ -80,7 +81,8 @@ int contest_make(struct contest *c, const struct plan *plan,
                  const volatile sig_atomic_t *interrupted);
 
 /* Find how many operations make up a batch, and what a process costs, by
-   running some. Returns as contest_make(). */
+   running some. Returns as contest_make(). Longer times are given longer
+   batches, so that files stay readable. */
 int contest_calibrate(struct contest *c, const struct launch *launch);
 
 /*

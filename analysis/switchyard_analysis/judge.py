@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import math
 import sys
 
 import numpy as np
@@ -30,7 +31,7 @@ class Table:
         self.layouts = [p.get("layout") for c in comparisons
                         for p in c.processes]
         at = {key: i for i, key in enumerate(keys)}
-        rounds = 1 + max((b["round"] for c in comparisons for b in c.batches),
+        rounds = 1 + max((b.round for c in comparisons for b in c.batches),
                          default=0)
         shape = (len(keys), rounds, len(self.candidates))
         self.log_ns = np.full(shape, np.nan)
@@ -44,21 +45,20 @@ class Table:
         self.pick_usable()
 
     def add(self, batch, at, number, path):
-        row = at.get((number, batch["process"]))
+        row = at.get((number, batch.process))
         if row is None:
             raise run_file.Refused(run_file.WRONG, f"{path}: a batch of "
-                                   f"process {batch['process']}, which is not "
+                                   f"process {batch.process}, which is not "
                                    "there")
-        cell = row, batch["round"], batch["candidate"]
+        cell = row, batch.round, batch.candidate
         if not np.isnan(self.log_ns[cell]):
             raise run_file.Refused(run_file.WRONG, f"{path}: process "
-                                   f"{batch['process']}, round "
-                                   f"{batch['round']}: measured twice")
-        self.log_ns[cell] = np.log(batch["elapsed_ns"] / batch["operations"])
-        self.cpu_ns[cell] = batch["cpu_ns"] / batch["operations"]
-        tags = set(batch.get("tags", ()))
-        self.is_clean[cell] = not tags & DISTURBANCES
-        for tag in tags:
+                                   f"{batch.process}, round "
+                                   f"{batch.round}: measured twice")
+        self.log_ns[cell] = math.log(batch.elapsed_ns / batch.operations)
+        self.cpu_ns[cell] = batch.cpu_ns / batch.operations
+        self.is_clean[cell] = DISTURBANCES.isdisjoint(batch.tags)
+        for tag in batch.tags:
             self.tags[tag] = self.tags.get(tag, 0) + 1
         self.batches += 1
 

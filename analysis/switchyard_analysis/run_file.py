@@ -4,6 +4,7 @@
 docs/run-files.md of the source tree explains every field.
 """
 
+import collections
 import hashlib
 import json
 
@@ -13,6 +14,9 @@ TYPES = ("record", "comparison", "candidate", "process", "batch")
 
 # A batch takes milliseconds; what took longer than this is no measurement.
 BATCH_NS_MAX = 3600 * 10 ** 9
+
+# As many as `switchyard compare` makes at most.
+ROUNDS_MAX = 100000
 
 COUNTS = ("elapsed_ns", "operations", "cpu_ns", "thread_cpu_ns", "process",
           "round", "position", "candidate")
@@ -30,6 +34,11 @@ WRONG = 2
 INCOMPLETE = 4
 
 
+# What is kept of a batch: there may be hundreds of thousands.
+Batch = collections.namedtuple("Batch", "process round candidate operations "
+                               "elapsed_ns cpu_ns tags")
+
+
 class Comparison:
     """One run file: its lines by type."""
 
@@ -41,6 +50,7 @@ class Comparison:
         self.left_out = []
         self.processes = []
         self.batches = []
+        self.seen_tags = {}  # each combination once
         self.interrupted = False
 
 
@@ -76,8 +86,7 @@ def check_whole(path, data):
 
 
 def parse(path, data):
-    """The lines as objects."""
-    lines = []
+    """The lines as objects, one after the other."""
     for number, line in enumerate(data.splitlines(), 1):
         try:
             value = json.loads(line)
@@ -85,8 +94,7 @@ def parse(path, data):
             raise Refused(WRONG, f"{path}:{number}: no JSON: {error}") from None
         if not isinstance(value, dict) or "type" not in value:
             raise Refused(WRONG, f"{path}:{number}: not a line of a run file")
-        lines.append(value)
-    return lines
+        yield value
 
 
 def check_meta(path, first):
@@ -123,6 +131,8 @@ def check_batch(comparison, batch, where):
     if not 0 <= batch["candidate"] < len(comparison.candidates):
         raise Refused(WRONG, f"{where}: there is no candidate "
                       f"{batch['candidate']}")
+    if not 0 <= batch["round"] < ROUNDS_MAX:
+        raise Refused(WRONG, f"{where}: there is no round {batch['round']}")
     if batch["operations"] < 1:
         raise Refused(WRONG, f"{where}: a batch without operations")
     if not 0 < batch["elapsed_ns"] <= BATCH_NS_MAX:
@@ -151,7 +161,11 @@ def add_line(comparison, line, where):
         comparison.processes.append(line)
     elif kind == "batch":
         check_batch(comparison, line, where)
-        comparison.batches.append(line)
+        tags = tuple(line.get("tags", ()))
+        comparison.batches.append(Batch(
+            line["process"], line["round"], line["candidate"],
+            line["operations"], line["elapsed_ns"], line["cpu_ns"],
+            comparison.seen_tags.setdefault(tags, tags)))
     elif kind not in TYPES:
         raise Refused(WRONG, f"{where}: neither a result nor the end")
 
@@ -163,14 +177,21 @@ def read(path):
         check_first_line(path, data)
     check_whole(path, data)
     lines = parse(path, data)
-    check_meta(path, lines[0])
-    comparison = Comparison(path, lines[0])
-    for number, line in enumerate(lines[1:-1], 2):
+    first = next(lines)
+    check_meta(path, first)
+    comparison = Comparison(path, first)
+    count, end = 0, None
+    for number, line in enumerate(lines, 2):
+        if end is not None:
+            raise Refused(WRONG, f"{path} goes on after its end")
+        if line["type"] == "end":
+            end = line
+            continue
         add_line(comparison, line, f"{path}:{number}")
-    end = lines[-1]
-    if end.get("records") != len(lines) - 2:
-        raise Refused(WRONG, f"{path} has {len(lines) - 2} lines between meta "
-                      f"and end, its end says {end.get('records')}")
+        count += 1
+    if end is None or end.get("records") != count:
+        raise Refused(WRONG, f"{path} has {count} lines between meta and end, "
+                      f"its end says {end and end.get('records')}")
     comparison.interrupted = bool(end.get("interrupted"))
     if comparison.settings is None:
         raise Refused(WRONG, f"{path} is no comparison: it was written by "

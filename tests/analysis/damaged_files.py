@@ -191,12 +191,21 @@ def nonsense_in_a_batch(w):
             ("candidate", 9, 2, "there is no candidate 9"),
             ("process", 99, 2, "which is not there"),
             ("round", None, 2, "no number 'round'"),
+            ("round", 10 ** 12, 2, "there is no round"),
             ("round", 1, 2, "measured twice")):
         lines = lines_of()
         at = next(i for i, line in enumerate(lines)
                   if line["type"] == "batch" and line["round"] == 0)
         lines[at][key] = value
         expect(w.judge(w.write(text_of(lines))), code, words)
+
+
+@case
+def more_after_the_end(w):
+    lines = lines_of()
+    lines.append({"type": "end", "records": 3})
+    lines.append(lines[-2])
+    expect(w.judge(w.write(text_of(lines))), 2, "goes on after its end")
 
 
 @case
