@@ -325,10 +325,9 @@ def print_winners(value, out):
         if w["winner"] is not None:
             second = w["rivals"][0]
             print(f"\n{w['mix']}: {w['winner']} is the fastest. The next, "
-                  f"{second['label']},\ntakes {percent(second['ratio'])} "
-                  f"({percent(second['low'])} .. {percent(second['high'])}) "
-                  "time, by processes that had no part in\nthe choice.",
-                  file=out)
+                  f"{second['label']},\ntakes {second['ratio']:.4f} times as "
+                  f"long ({second['low']:.4f} .. {second['high']:.4f}), by "
+                  "processes that had no\npart in the choice.", file=out)
             continue
         near = [r["label"] for r in w["rivals"] if not r["is_told_apart"]]
         print(f"\n{w['mix']}: no winner. In the lead is {w['leader']}, not "
