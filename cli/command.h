@@ -32,6 +32,8 @@ struct command {
 
 extern const struct command list_command;
 extern const struct command run_command;
+extern const struct command compare_command;
+extern const struct command judge_command;
 extern const struct command conform_command;
 extern const struct command exec_command;
 extern const struct command version_command;

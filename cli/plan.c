@@ -545,8 +545,8 @@ static int add_all(struct plan *plan, const struct factors *f)
     return 0;
 }
 
-/* splitmix64: any seed will do, 0 too. */
-static uint64_t next_random(uint64_t *state)
+/* splitmix64 */
+uint64_t plan_random(uint64_t *state)
 {
     uint64_t z = (*state += UINT64_C(0x9e3779b97f4a7c15));
 
@@ -577,7 +577,7 @@ static int shuffle(struct plan *plan)
              end++)
             continue;
         for (i = end; i-- > begin + 1;) {
-            size_t j = begin + (size_t)(next_random(&state) % (i - begin + 1));
+            size_t j = begin + (size_t)(plan_random(&state) % (i - begin + 1));
             size_t kept = plan->order[i];
 
             plan->order[i] = plan->order[j];

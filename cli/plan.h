@@ -41,6 +41,10 @@ int plan_make(struct plan *plan, const struct run_options *options,
 
 void plan_free(struct plan *plan);
 
+/* Return the next number of the random sequence that *state stands for; any
+   state will do. */
+uint64_t plan_random(uint64_t *state);
+
 /* Return about how long an experiment takes, ns. */
 uint64_t plan_entry_ns(const struct plan_entry *entry);
 

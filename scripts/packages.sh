@@ -6,7 +6,7 @@
 
 # To build the library and the command, and to run a comparison.
 SY_PACKAGES_RUN=(gcc g++ libc6-dev cmake ninja-build pkg-config libssl-dev
-    openssl libjansson-dev liburing-dev python3)
+    openssl libjansson-dev liburing-dev python3 python3-numpy python3-scipy)
 
 # To build and run every test besides.
 SY_PACKAGES_CHECK=("${SY_PACKAGES_RUN[@]}" binutils libbenchmark-dev

@@ -204,10 +204,10 @@ static struct sy_experiment normalised(const struct sy_experiment *exp)
 
 /* An experiment that was checked and an outcome that is clear. */
 static int perform(const struct sy_experiment *exp, struct sy_outcome *out,
-                   struct sy__progress *progress)
+                   struct sy__progress *progress, struct sy__gate *gate)
 {
     struct sy_experiment copy = normalised(exp);
-    int err = sy__load_perform(row_ops(exp->row), &copy, out, progress);
+    int err = sy__load_perform(row_ops(exp->row), &copy, out, progress, gate);
 
     if (err != 0)
         out->status = SY_OUTCOME_FAILED;
@@ -226,7 +226,21 @@ int sy_experiment_run_here(const struct sy_experiment *exp,
     err = check(exp, out);
     if (err != 0)
         return err;
-    return perform(exp, out, &progress);
+    return perform(exp, out, &progress, NULL);
+}
+
+int sy__experiment_perform_gated(const struct sy_experiment *exp,
+                                 struct sy_outcome *out,
+                                 struct sy__progress *progress,
+                                 struct sy__gate *gate)
+{
+    int err;
+
+    clear(out);
+    err = check(exp, out);
+    if (err != 0)
+        return err;
+    return perform(exp, out, progress, gate);
 }
 
 /* ---- a process of its own ---------------------------------------------- */
@@ -241,7 +255,7 @@ static SY_NORETURN void child_main(const struct sy_experiment *exp,
     signal(SIGINT, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     copy.interrupted = NULL; /* a copy that nobody sets any more */
-    shared->result = perform(&copy, &shared->out, &shared->progress);
+    shared->result = perform(&copy, &shared->out, &shared->progress, NULL);
     /* release: pairs with the acquire in judge() */
     atomic_store_explicit(&shared->is_complete, 1, memory_order_release);
     _exit(0);

@@ -189,12 +189,13 @@ static int sample(struct sy__load *load, struct sy__op *op)
     return 1;
 }
 
-static void verify_held(struct sy__load *load)
+void sy__load_verify_held(struct sy__load *load)
 {
     while (load->held != NULL) {
         struct sy__op *op = load->held;
 
         load->held = op->next;
+        load->held_count--;
         verify(load, op);
         load->out->verified++;
         sy__mix_put(&load->mix, op);
@@ -509,6 +510,14 @@ struct sy__op *sy__load_take(struct sy__load *load)
         break_off(load);
         return NULL;
     }
+    if (load->gate != NULL) {
+        int admitted = load->gate->admit(load);
+
+        if (admitted == -1)
+            load->phase = SY__DRAIN;
+        if (admitted != 1)
+            return NULL;
+    }
     err = sy__mix_take(&load->mix, load->begun, &op);
     if (err != 0) {
         if (err == -ENOMEM)
@@ -560,7 +569,10 @@ void sy__load_finish(struct sy__load *load, struct sy__op *op, int result)
     } else if (!sample(load, op)) {
         sy__mix_put(&load->mix, op);
     }
-    go_on(load, now);
+    if (load->gate != NULL)
+        load->gate->finished(load);
+    else
+        go_on(load, now);
 }
 
 uint64_t sy__load_idle_ns(const struct sy__load *load, uint64_t next_ns)
@@ -642,6 +654,8 @@ static int run_row(const struct sy__row_ops *row, struct sy__load *load)
 
     if (row->uses_device)
         err = open_device(load);
+    if (err == 0 && load->gate != NULL)
+        err = load->gate->begin(load);
     if (err == 0 && load->out->status == SY_OUTCOME_OK) {
         enter(load, SY__WARM_UP, sy_clock_now_ns(load->clock),
               warm_up_ns(load->exp));
@@ -658,7 +672,7 @@ static int run_row(const struct sy__row_ops *row, struct sy__load *load)
 
 int sy__load_perform(const struct sy__row_ops *row,
                      const struct sy_experiment *exp, struct sy_outcome *out,
-                     struct sy__progress *progress)
+                     struct sy__progress *progress, struct sy__gate *gate)
 {
     struct sy__load *load = calloc(1, sizeof(*load));
     char why[SY_OUTCOME_TEXT_BYTES];
@@ -672,6 +686,7 @@ int sy__load_perform(const struct sy__row_ops *row,
     load->exp = exp;
     load->out = out;
     load->progress = progress;
+    load->gate = gate;
     load->jobs = row->one_at_a_time ? 1 : exp->jobs;
     load->clock = sy_clock_monotonic();
     if (exp->virtual_clock) {
@@ -688,7 +703,7 @@ int sy__load_perform(const struct sy__row_ops *row,
         err = 0;
     } else {
         err = run_row(row, load);
-        verify_held(load);
+        sy__load_verify_held(load);
         sy__mix_close(&load->mix);
     }
     if (getrusage(RUSAGE_SELF, &usage) == 0)

@@ -50,6 +50,25 @@ struct sy__snapshot {
     struct sy_runtime_stats runtime;
 };
 
+struct sy__load;
+
+/*
+ * What decides instead of the phases when operations may begin, where an
+ * experiment is measured in batches (batches.h). Called on the load's thread.
+ */
+struct sy__gate {
+    /* Before the row runs. Returns 0 or -errno. */
+    int (*begin)(struct sy__load *load);
+
+    /* May another operation begin? 1: yes; 0: not before those in flight have
+       finished; -1: no more. Blocks, with nothing in flight, until some are
+       wanted. */
+    int (*admit)(struct sy__load *load);
+
+    /* An operation that was admitted has finished. */
+    void (*finished)(struct sy__load *load);
+};
+
 struct sy__load {
     const struct sy_experiment *exp;
     struct sy_outcome *out;
@@ -60,6 +79,7 @@ struct sy__load {
     unsigned jobs;              /* to be kept in flight */
     struct sy_runtime *runtime; /* set by a row that has one, for its stats */
     void *row;                  /* the row's own */
+    struct sy__gate *gate;      /* NULL: phases */
 
     /* Private to load_cycle.c. */
     struct sy__mix mix;
@@ -99,10 +119,20 @@ extern const struct sy__row_ops sy__row_blocking;
 extern const struct sy__row_ops sy__row_callback;
 extern const struct sy__row_ops sy__row_peer;
 
-/* Perform the whole experiment in this process. As sy_experiment_run(). */
+/* Perform the whole experiment in this process. As sy_experiment_run().
+   @gate  NULL: by phases */
 int sy__load_perform(const struct sy__row_ops *row,
                      const struct sy_experiment *exp, struct sy_outcome *out,
-                     struct sy__progress *progress);
+                     struct sy__progress *progress, struct sy__gate *gate);
+
+/* In experiment.c: check the experiment, and perform it as the gate says. */
+int sy__experiment_perform_gated(const struct sy_experiment *exp,
+                                 struct sy_outcome *out,
+                                 struct sy__progress *progress,
+                                 struct sy__gate *gate);
+
+/* Verify what was set aside. */
+void sy__load_verify_held(struct sy__load *load);
 
 /*
  * Get the next operation to be started, its inputs set up and its start

@@ -169,6 +169,19 @@ static int write_bytes(struct sy_run_file *file, const char *bytes,
     return 0;
 }
 
+static int write_text(struct sy_run_file *file, const char *line, char *why,
+                      size_t why_bytes)
+{
+    int err = write_bytes(file, line, strlen(line));
+
+    if (err == 0)
+        err = write_bytes(file, "\n", 1);
+    if (err != 0)
+        return say(why, why_bytes, err, "writing %.300s: %s", file->tmp_path,
+                   strerror(-err));
+    return 0;
+}
+
 /* Write an object as a line; takes the reference. */
 static int write_line(struct sy_run_file *file, json_t *object, char *why,
                       size_t why_bytes)
@@ -179,14 +192,9 @@ static int write_line(struct sy_run_file *file, json_t *object, char *why,
     json_decref(object);
     if (line == NULL)
         return say(why, why_bytes, -ENOMEM, "no memory for a result");
-    err = write_bytes(file, line, strlen(line));
-    if (err == 0)
-        err = write_bytes(file, "\n", 1);
+    err = write_text(file, line, why, why_bytes);
     free(line);
-    if (err != 0)
-        return say(why, why_bytes, err, "writing %.300s: %s", file->tmp_path,
-                   strerror(-err));
-    return 0;
+    return err;
 }
 
 /* "20250131T120000Z-1a2b3c": sorts by time, and does not meet another. */
@@ -314,6 +322,16 @@ int sy_run_file_add(struct sy_run_file *file, const struct sy_experiment *exp,
     return err;
 }
 
+int sy_run_file_add_line(struct sy_run_file *file, const char *line, char *why,
+                         size_t why_bytes)
+{
+    int err = write_text(file, line, why, why_bytes);
+
+    if (err == 0)
+        file->records++;
+    return err;
+}
+
 static int write_end(struct sy_run_file *file, bool interrupted)
 {
     char line[256], now[32], hex[HEX_BYTES] = "";
@@ -395,6 +413,15 @@ const char *sy_run_file_path(const struct sy_run_file *file)
     return file->path;
 }
 
+char *sy_run_file_experiment(const struct sy_experiment *exp)
+{
+    json_t *object = sy__run_experiment(exp);
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+
+    json_decref(object);
+    return line;
+}
+
 char *sy_run_file_record(const struct sy_experiment *exp,
                          const struct sy_outcome *outcome)
 {
@@ -467,6 +494,18 @@ static int check_end(struct checker *c, json_t *object)
     return 0;
 }
 
+/* Of the lines between meta and end. */
+static bool is_line_type(const char *type)
+{
+    static const char *const types[] = {"record", "comparison", "candidate",
+                                        "process", "batch"};
+
+    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
+        if (strcmp(type, types[i]) == 0)
+            return true;
+    return false;
+}
+
 static int check_object(struct checker *c, json_t *object, size_t bytes)
 {
     const char *type = json_string_value(json_object_get(object, "type"));
@@ -476,12 +515,12 @@ static int check_object(struct checker *c, json_t *object, size_t bytes)
         err = check_meta(c, object);
     else if (type != NULL && strcmp(type, "end") == 0)
         return check_end(c, object);
-    else if (type != NULL && strcmp(type, "record") == 0)
+    else if (type != NULL && is_line_type(type))
         c->facts.records++;
     else
         err =
             say(c->why, c->why_bytes, -EBADMSG,
-                "%.300s:%lu: neither a record nor the end", c->path, c->number);
+                "%.300s:%lu: neither a result nor the end", c->path, c->number);
     if (err == 0 && EVP_DigestUpdate(c->hash, c->line, bytes) != 1)
         err = say(c->why, c->why_bytes, -EIO, "hashing failed");
     return err;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Run files: one JSON object per line, first "meta", then a "record" for each
- * experiment, last "end" with the number of records and a hash of all that
- * stands before it. docs/run-files.md explains every field.
+ * experiment or the lines of a comparison, last "end" with the number of these
+ * and a hash of all that stands before it. docs/run-files.md explains every
+ * field.
  *
  * A file is written under a name that ends in ".tmp", synced and renamed, so
  * what has the right name is whole; what lost its end shows it.
@@ -57,6 +58,17 @@ int sy_run_file_add(struct sy_run_file *file, const struct sy_experiment *exp,
                     size_t why_bytes);
 
 /*
+ * Add a line that the caller made.
+ *
+ * @line  one JSON object in one line, without its end; its "type" is one of
+ *        those of docs/run-files.md
+ *
+ * After a failure only discard is left.
+ */
+int sy_run_file_add_line(struct sy_run_file *file, const char *line, char *why,
+                         size_t why_bytes);
+
+/*
  * Write the end, sync, give the file its name, and free the handle. On failure
  * nothing of the file is left.
  *
@@ -76,7 +88,7 @@ const char *sy_run_file_path(const struct sy_run_file *file);
 
 /* What a check found. */
 struct sy_run_file_facts {
-    uint64_t records;
+    uint64_t records; /* lines between meta and end */
     bool interrupted; /* as the end says */
 };
 
@@ -93,6 +105,15 @@ struct sy_run_file_facts {
  */
 int sy_run_file_check(const char *path, struct sy_run_file_facts *facts,
                       char *why, size_t why_bytes);
+
+/*
+ * Write the description of an experiment, for lines that the caller makes: the
+ * members "row", "peer", "switcher", "engine", "variant", "mix", "device" and
+ * "jobs" of a record, as one JSON object.
+ *
+ * Returns a string to be freed, NULL if there is no memory.
+ */
+char *sy_run_file_experiment(const struct sy_experiment *exp);
 
 /*
  * Write an outcome as one line of JSON, as it stands in a run file, for

@@ -275,3 +275,18 @@ json_t *sy__run_record(const struct sy_experiment *exp,
         "rss_peak_bytes", number(out->rss_peak_bytes), "fd_limit",
         number(out->fd_limit), "peer_switch", text(out->peer_switch));
 }
+
+json_t *sy__run_experiment(const struct sy_experiment *exp)
+{
+    bool jobs = exp->row == SY_ROW_COMBINATION;
+    bool peer = exp->row == SY_ROW_PEER;
+
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "row",
+                     peer ? exp->peer->name : sy_row_name(exp->row), "peer",
+                     peer ? text(exp->peer->name) : json_null(), "switcher",
+                     jobs ? text(exp->switcher->name) : json_null(), "engine",
+                     jobs ? text(exp->engine->name) : json_null(), "variant",
+                     jobs ? text(exp->variant) : json_null(), "mix",
+                     mix_array(exp), "device", text(exp->device_spec), "jobs",
+                     number(exp->jobs));
+}

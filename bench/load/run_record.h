@@ -17,6 +17,9 @@ json_t *sy__run_meta(const struct sy_run_info *info, const char *run_id,
 json_t *sy__run_record(const struct sy_experiment *exp,
                        const struct sy_outcome *out);
 
+/* What the experiment is, without what is asked of it. */
+json_t *sy__run_experiment(const struct sy_experiment *exp);
+
 /* Write the present time as "2025-01-31T12:00:00Z" into 32 bytes. */
 void sy__run_time(char *text);
 

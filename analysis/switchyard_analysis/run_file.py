@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run files of comparisons: read, and refused where they are not whole.
+
+docs/run-files.md of the source tree explains every field.
+"""
+
+import collections
+import hashlib
+import json
+
+SCHEMA = "switchyard-run/1"
+HASH_KEY = b'"sha256":"'
+TYPES = ("record", "comparison", "candidate", "process", "batch")
+
+# A batch takes milliseconds; what took longer than this is no measurement.
+BATCH_NS_MAX = 3600 * 10 ** 9
+
+# As many as `switchyard compare` makes at most.
+ROUNDS_MAX = 100000
+
+COUNTS = ("elapsed_ns", "operations", "cpu_ns", "thread_cpu_ns", "process",
+          "round", "position", "candidate")
+
+
+class Refused(Exception):
+    """A file cannot be used; the text says why, .code is an exit code."""
+
+    def __init__(self, code, text):
+        super().__init__(text)
+        self.code = code
+
+
+WRONG = 2
+INCOMPLETE = 4
+
+
+# What is kept of a batch: there may be hundreds of thousands.
+Batch = collections.namedtuple("Batch", "process round candidate operations "
+                               "elapsed_ns cpu_ns tags")
+
+
+class Comparison:
+    """One run file: its lines by type."""
+
+    def __init__(self, path, meta):
+        self.path = path
+        self.meta = meta
+        self.settings = None  # of the line "comparison"
+        self.candidates = []
+        self.left_out = []
+        self.processes = []
+        self.batches = []
+        self.seen_tags = {}  # each combination once
+        self.interrupted = False
+
+
+def read_bytes(path):
+    try:
+        with open(path, "rb") as f:
+            return f.read()
+    except OSError as error:
+        raise Refused(WRONG, f"{path}: {error.strerror}") from None
+
+
+def check_whole(path, data):
+    """The last line is an end whose hash is that of all before it."""
+    if not data.strip():
+        raise Refused(INCOMPLETE, f"{path} is empty")
+    if not data.endswith(b"\n"):
+        number = data.count(b"\n") + 1
+        raise Refused(INCOMPLETE,
+                      f"{path} is incomplete: line {number} is cut off")
+    last = data[data.rstrip(b"\n").rfind(b"\n") + 1:]
+    if b'"type":"end"' not in last:
+        raise Refused(INCOMPLETE, f"{path} is incomplete: it has no end; the "
+                      "run was killed, or is still going on")
+    at = data.rfind(HASH_KEY)
+    if at == -1 or not data.endswith(b'"}\n'):
+        raise Refused(WRONG, f"{path} has a malformed end")
+    at += len(HASH_KEY)
+    found = hashlib.sha256(data[:at]).hexdigest()
+    said = data[at:-3].decode("ascii", "replace")
+    if found != said:
+        raise Refused(WRONG, f"{path} was changed after it was written: its "
+                      f"hash is {found[:12]}.., its end says {said[:12]}..")
+
+
+def parse(path, data):
+    """The lines as objects, one after the other."""
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            value = json.loads(line)
+        except ValueError as error:
+            raise Refused(WRONG, f"{path}:{number}: no JSON: {error}") from None
+        if not isinstance(value, dict) or "type" not in value:
+            raise Refused(WRONG, f"{path}:{number}: not a line of a run file")
+        yield value
+
+
+def check_meta(path, first):
+    if first.get("type") != "meta" or "schema" not in first:
+        raise Refused(WRONG,
+                      f"{path} is not a run file: its first line is no meta")
+    if first["schema"] != SCHEMA:
+        raise Refused(WRONG, f"{path} has the schema {first['schema']}, "
+                      f"not {SCHEMA}: it is of another version")
+
+
+def check_first_line(path, data):
+    """Whose file it is matters more than whether it is whole."""
+    line = data[:data.find(b"\n")] if b"\n" in data else data
+    try:
+        first = json.loads(line)
+    except ValueError:
+        if b"\n" in data:
+            raise Refused(WRONG, f"{path} is not a run file: its first line "
+                          "is no JSON") from None
+        return
+    if isinstance(first, dict):
+        check_meta(path, first)
+    else:
+        raise Refused(WRONG, f"{path} is not a run file: its first line is "
+                      "no meta")
+
+
+def check_batch(comparison, batch, where):
+    for key in COUNTS:
+        value = batch.get(key)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise Refused(WRONG, f"{where}: the batch has no number '{key}'")
+    if not 0 <= batch["candidate"] < len(comparison.candidates):
+        raise Refused(WRONG, f"{where}: there is no candidate "
+                      f"{batch['candidate']}")
+    if not 0 <= batch["round"] < ROUNDS_MAX:
+        raise Refused(WRONG, f"{where}: there is no round {batch['round']}")
+    if batch["operations"] < 1:
+        raise Refused(WRONG, f"{where}: a batch without operations")
+    if not 0 < batch["elapsed_ns"] <= BATCH_NS_MAX:
+        raise Refused(INCOMPLETE, f"{where}: the batch took "
+                      f"{batch['elapsed_ns']} ns: the clock stepped")
+
+
+def add_line(comparison, line, where):
+    kind = line["type"]
+    if kind == "comparison":
+        comparison.settings = line
+    elif kind == "candidate":
+        missing = [key for key in ("label", "task", "twin_of", "operations",
+                                   "status", "mix", "candidate")
+                   if key not in line]
+        if missing:
+            raise Refused(WRONG, f"{where}: the candidate has no "
+                          f"'{missing[0]}'")
+        if line["status"] != "ok":
+            comparison.left_out.append(line)
+        elif line["candidate"] != len(comparison.candidates):
+            raise Refused(WRONG, f"{where}: candidates out of order")
+        else:
+            comparison.candidates.append(line)
+    elif kind == "process":
+        comparison.processes.append(line)
+    elif kind == "batch":
+        check_batch(comparison, line, where)
+        tags = tuple(line.get("tags", ()))
+        comparison.batches.append(Batch(
+            line["process"], line["round"], line["candidate"],
+            line["operations"], line["elapsed_ns"], line["cpu_ns"],
+            comparison.seen_tags.setdefault(tags, tags)))
+    elif kind not in TYPES:
+        raise Refused(WRONG, f"{where}: neither a result nor the end")
+
+
+def read(path):
+    """Read one run file of a comparison, or raise Refused."""
+    data = read_bytes(path)
+    if data.strip():
+        check_first_line(path, data)
+    check_whole(path, data)
+    lines = parse(path, data)
+    first = next(lines)
+    check_meta(path, first)
+    comparison = Comparison(path, first)
+    count, end = 0, None
+    for number, line in enumerate(lines, 2):
+        if end is not None:
+            raise Refused(WRONG, f"{path} goes on after its end")
+        if line["type"] == "end":
+            end = line
+            continue
+        add_line(comparison, line, f"{path}:{number}")
+        count += 1
+    if end is None or end.get("records") != count:
+        raise Refused(WRONG, f"{path} has {count} lines between meta and end, "
+                      f"its end says {end and end.get('records')}")
+    comparison.interrupted = bool(end.get("interrupted"))
+    if comparison.settings is None:
+        raise Refused(WRONG, f"{path} is no comparison: it was written by "
+                      "'switchyard run', not 'switchyard compare'")
+    if not comparison.candidates:
+        raise Refused(INCOMPLETE, f"{path} has no candidates")
+    return comparison
+
+
+def identity(comparison):
+    """What must be the same in files that are pooled, by name."""
+    meta = comparison.meta
+    build = meta.get("build", {})
+    return {
+        "machine": meta.get("machine", {}).get("fingerprint"),
+        "version": (build.get("version"), build.get("git")),
+        "compiler and flags": (build.get("compiler"), build.get("flags")),
+        "libraries": meta.get("libraries"),
+        "candidates": [(c["label"], c["mix"], c.get("device"), c.get("jobs"),
+                        c["twin_of"]) for c in comparison.candidates],
+        "planted work": comparison.settings.get("planted_permille"),
+    }
+
+
+def check_same(comparisons):
+    """Refuse to pool what was not measured under the same conditions."""
+    first = comparisons[0]
+    runs = {}
+    for c in comparisons:
+        key = (c.meta.get("run_id"), c.meta.get("machine", {}).get(
+            "fingerprint"), json.dumps(c.meta.get("shard")))
+        if key in runs:
+            raise Refused(WRONG, f"{runs[key]} and {c.path} are the same run: "
+                          "it would count twice")
+        runs[key] = c.path
+        for name, value in identity(c).items():
+            if value != identity(first)[name]:
+                raise Refused(WRONG, f"{first.path} and {c.path} differ in "
+                              f"{name}: they are not judged together")

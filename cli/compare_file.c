@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "compare_file.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <switchyard/clock.h>
+
+/* Waiting for a CPU for more than so much of a batch is a disturbance. */
+#define WAITED_PART 100
+
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static json_t *text(const char *s)
+{
+    json_t *value = s != NULL && s[0] != '\0' ? json_string(s) : json_null();
+
+    return value != NULL ? value : json_null();
+}
+
+/* Takes the reference. */
+static int add(struct sy_run_file *file, json_t *object, char *why,
+               size_t why_bytes)
+{
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+    int err;
+
+    json_decref(object);
+    if (line == NULL) {
+        snprintf(why, why_bytes, "no memory");
+        return -ENOMEM;
+    }
+    err = sy_run_file_add_line(file, line, why, why_bytes);
+    free(line);
+    return err;
+}
+
+static json_t *comparison(const struct contest *c, const char *suite)
+{
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "type",
+        "comparison", "suite", text(suite), "seed", number(c->seed),
+        "candidates", number(c->count), "processes", number(c->processes),
+        "rounds", number(c->rounds), "budget_ns",
+        c->budget_ns == 0 ? json_null() : number(c->budget_ns), "tick_ns",
+        number(c->tick_ns), "floor_ns", number(c->floor_ns), "layouts",
+        number(c->layouts), "aslr", (int)c->aslr, "planted_permille",
+        number(c->plant_permille));
+}
+
+/* "candidate" with what the experiment is. */
+static json_t *candidate_object(const struct contest *c, uint32_t entry,
+                                const char *label)
+{
+    const struct sy_experiment *exp = &c->plan->entries[entry].exp;
+    char *line = sy_run_file_experiment(exp);
+    json_t *object = line != NULL ? json_loads(line, 0, NULL) : NULL;
+    char name[128];
+
+    free(line);
+    if (object == NULL)
+        return NULL;
+    sy_experiment_name(exp, name, sizeof(name));
+    if (json_object_set_new(object, "type", json_string("candidate")) != 0 ||
+        json_object_set_new(object, "name", text(name)) != 0 ||
+        json_object_set_new(object, "label", text(label)) != 0) {
+        json_decref(object);
+        return NULL;
+    }
+    return object;
+}
+
+/* Takes both references. */
+static json_t *merged(json_t *object, json_t *more)
+{
+    if (object == NULL || more == NULL ||
+        json_object_update(object, more) != 0) {
+        json_decref(object);
+        object = NULL;
+    }
+    json_decref(more);
+    return object;
+}
+
+static json_t *candidate(const struct contest *c, unsigned i)
+{
+    const struct candidate *one = &c->candidates[i];
+
+    return merged(
+        candidate_object(c, one->entry, one->label),
+        json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "candidate", number(i),
+                  "task", number(one->task), "twin_of",
+                  one->twin_of < 0 ? json_null() : json_integer(one->twin_of),
+                  "operations", number(c->operations[i]), "status", "ok",
+                  "reason", json_null()));
+}
+
+static json_t *candidate_left_out(const struct contest *c, unsigned i)
+{
+    const struct left_out *one = &c->left_out[i];
+
+    return merged(
+        candidate_object(c, one->entry, one->label),
+        json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "candidate", json_null(),
+                  "task", json_null(), "twin_of", json_null(), "operations",
+                  json_null(), "status",
+                  one->status == SY_OUTCOME_SKIPPED ? "skipped" : "failed",
+                  "reason", text(one->reason)));
+}
+
+int compare_file_begin(struct sy_run_file *file, const struct contest *c,
+                       const char *suite, char *why, size_t why_bytes)
+{
+    int err = add(file, comparison(c, suite), why, why_bytes);
+    unsigned i;
+
+    for (i = 0; i < c->count && err == 0; i++)
+        err = add(file, candidate(c, i), why, why_bytes);
+    for (i = 0; i < c->left_out_count && err == 0; i++)
+        err = add(file, candidate_left_out(c, i), why, why_bytes);
+    return err;
+}
+
+static json_t *tags(const struct contest *c, const struct sy_batch *b)
+{
+    const struct {
+        const char *name;
+        int is_so;
+    } all[] = {
+        {"preempted", b->switches_involuntary > 0},
+        {"steal", b->steal_ns > 0},
+        {"migrated", b->migrations > 0},
+        {"waited", b->waited_ns > b->elapsed_ns / WAITED_PART},
+        {"major_fault", b->faults_major > 0},
+        {"short", b->elapsed_ns < c->floor_ns},
+    };
+    json_t *array = json_array();
+    size_t i;
+
+    for (i = 0; i < sizeof(all) / sizeof(*all); i++)
+        if (all[i].is_so &&
+            json_array_append_new(array, json_string(all[i].name)) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    return array;
+}
+
+static json_t *batch(const struct contest *c, unsigned process,
+                     const struct compare_batch *b)
+{
+    const struct sy_batch *m = &b->batch;
+
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+        " s:o, s:o, s:o, s:o, s:o}",
+        "type", "batch", "process", number(process), "round", number(b->round),
+        "position", number(b->position), "candidate", number(b->candidate),
+        "operations", number(m->operations), "elapsed_ns",
+        number(m->elapsed_ns), "cpu_ns", number(m->cpu_ns), "thread_cpu_ns",
+        number(m->thread_cpu_ns), "switches_voluntary",
+        number(m->switches_voluntary), "switches_involuntary",
+        number(m->switches_involuntary), "faults_minor",
+        number(m->faults_minor), "faults_major", number(m->faults_major),
+        "steal_ns", number(m->steal_ns), "waited_ns", number(m->waited_ns),
+        "migrations", number(m->migrations), "cpu", number(m->cpu), "verified",
+        number(m->verified), "tags", tags(c, m));
+}
+
+static const char *end_word(enum compare_end end)
+{
+    switch (end) {
+    case COMPARE_DONE:
+        return "ok";
+    case COMPARE_SKIPPED:
+        return "skipped";
+    case COMPARE_RUNNING:
+    case COMPARE_FAILED:
+    case COMPARE_BROKEN:
+        break;
+    }
+    return "failed";
+}
+
+static json_t *process_object(unsigned process_number, const char *layout,
+                              const struct compare_process *p,
+                              const struct compare_share *share)
+{
+    json_t *offsets = json_array();
+
+    for (uint32_t i = 0; i < share->count; i++)
+        (void)json_array_append_new(offsets, number(share->stack_offsets[i]));
+    return json_pack(
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:s,"
+        " s:o, s:o}",
+        "type", "process", "process", number(process_number), "seed",
+        number(share->seed & INT64_MAX), "environment_bytes",
+        number(p->environment_bytes), "stack_offsets_bytes", offsets, "cpu",
+        share->cpu < 0 ? json_null() : json_integer(share->cpu), "layout",
+        text(layout), "first_round", number(share->first_round), "rounds",
+        number(share->rounds), "aslr", (int)share->aslr, "batches",
+        number(p->batches), "setup_ns", number(share->setup_ns), "elapsed_ns",
+        number(p->elapsed_ns), "status", end_word(p->end), "candidate",
+        p->culprit < 0 ? json_null() : json_integer(p->culprit), "reason",
+        text(p->reason));
+}
+
+int compare_file_process(struct sy_run_file *file, const struct contest *c,
+                         unsigned process_number, const char *layout,
+                         const struct compare_process *p,
+                         const struct compare_share *share, char *why,
+                         size_t why_bytes)
+{
+    int err = add(file, process_object(process_number, layout, p, share), why,
+                  why_bytes);
+    uint32_t i;
+
+    for (i = 0; i < p->batches && err == 0; i++)
+        err = add(file, batch(c, process_number, &share->batches[i]), why,
+                  why_bytes);
+    return err;
+}

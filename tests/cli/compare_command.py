@@ -1,0 +1,357 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`switchyard compare` and `switchyard judge`: plans, files, interrupts,
+crashes, bad input. Mechanics only: on a busy machine figures mean nothing.
+
+usage: compare_command.py PATH-OF-switchyard [--schema FILE] [--only NAME]
+
+As command_line.py, whose helpers it uses.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.dont_write_bytecode = True
+from command_line import Skip, World, expect  # noqa: E402
+
+# Small, and without threads of a device.
+SMALL = ["compare", "--switcher", "asm,ucontext", "--workload", "null",
+         "--device", "sim:mode=poll,service=fixed:1us", "--jobs", "4"]
+BRIEF = [*SMALL, "--processes", "4", "--rounds", "2"]
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def have_numpy():
+    return subprocess.run(["/usr/bin/python3", "-I", "-c",
+                           "import numpy, scipy"],
+                          capture_output=True, check=False).returncode == 0
+
+
+def files(w):
+    return w.run_files("runs/**/*.jsonl")
+
+
+def lines_of(w):
+    found = files(w)
+    assert len(found) == 1, found
+    return [json.loads(s) for s in found[0].read_text().splitlines()]
+
+
+def of(lines, kind):
+    return [line for line in lines if line["type"] == kind]
+
+
+@case
+def a_comparison_is_written_whole(w):
+    expect(w.run(*BRIEF, "--no-verdict", "--seed", "7"), 0, err="wrote runs/")
+    lines = lines_of(w)
+    candidates, batches = of(lines, "candidate"), of(lines, "batch")
+    assert [c["label"] for c in candidates] == [
+        "asm+queue", "ucontext+queue", "asm+queue (twin)"], candidates
+    assert candidates[2]["twin_of"] == 0
+    assert len({c["operations"] for c in candidates}) == 1, candidates
+    assert len(of(lines, "process")) == 4 and len(batches) == 4 * 2 * 3
+    assert {(b["process"], b["round"], b["candidate"]) for b in batches} == {
+        (p, r, c) for p in range(4) for r in range(2) for c in range(3)}
+    assert len({p["environment_bytes"] for p in of(lines, "process")}) > 1
+    assert len({str(p["stack_offsets_bytes"])
+                for p in of(lines, "process")}) == 4
+    for b in batches:
+        assert b["elapsed_ns"] > 0 and b["operations"] >= 16, b
+        assert ("short" in b["tags"]) == (b["elapsed_ns"] < 1000000), b
+        assert ("steal" in b["tags"]) == (b["steal_ns"] > 0), b
+    assert lines[-1]["records"] == len(lines) - 2
+
+
+@case
+def lines_keep_the_schema(w):
+    if w.schema is None:
+        raise Skip("no --schema")
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip("no python3-jsonschema") from None
+    schema = json.loads(pathlib.Path(w.schema).read_text())
+    expect(w.run(*BRIEF, "--no-verdict"), 0)
+    validator = jsonschema.Draft202012Validator(schema)
+    seen = set()
+    for line in lines_of(w):
+        errors = [e.message for e in validator.iter_errors(line)]
+        assert not errors, (line, errors)
+        seen.add(line["type"])
+    assert seen == {"meta", "comparison", "candidate", "process", "batch",
+                    "end"}, seen
+
+
+@case
+def orders_differ_between_rounds_and_repeat_with_the_seed(w):
+    orders = []
+    for _ in range(2):
+        expect(w.run(*BRIEF, "--no-verdict", "--seed", "3", "--out",
+                     f"runs/{len(orders)}"), 0)
+    for path in sorted(files(w)):
+        lines = [json.loads(s) for s in path.read_text().splitlines()]
+        orders.append([(b["process"], b["round"], b["candidate"])
+                       for b in of(lines, "batch")])
+    assert orders[0] == orders[1]
+    rounds = {tuple(c for p, r, c in orders[0] if (p, r) == (a, b))
+              for a in range(4) for b in range(2)}
+    assert len(rounds) > 2, rounds
+
+
+@case
+def verdict_and_judge_say_the_same(w):
+    if not have_numpy():
+        raise Skip("no numpy or scipy")
+    first = w.run(*BRIEF)
+    expect(first, 0)
+    assert "asm+queue / ucontext+queue" in first.stdout or \
+        "ucontext+queue / asm+queue" in first.stdout, first.stdout
+    path = str(files(w)[0])
+    expect(w.run("judge", path), 0, out=first.stdout)
+    value = json.loads(w.run("judge", "--json", path).stdout)
+    assert value["processes"] == 4 and len(value["pairs"]) == 1, value
+
+
+@case
+def executables_in_other_layouts_take_turns(w):
+    """Any executable will do for that: here they are copies."""
+    for name in ("switchyard", "switchyard-layout-1", "switchyard-layout-2"):
+        shutil.copy2(w.command, pathlib.Path(w.folder) / name)
+    w.command = str(pathlib.Path(w.folder) / "switchyard")
+    expect(w.run(*BRIEF, "--no-verdict"), 0)
+    lines = lines_of(w)
+    assert of(lines, "comparison")[0]["layouts"] == 2
+    assert [p["layout"] for p in of(lines, "process")] == [
+        "switchyard-layout-1", "switchyard-layout-2"] * 2
+    expect(w.run(*BRIEF), 3, err=["the analysis is not installed", "wrote"])
+
+
+@case
+def one_candidate_is_compared_with_itself(w):
+    if not have_numpy():
+        raise Skip("no numpy or scipy")
+    result = w.run("compare", "asm+queue", *BRIEF[3:], "--json")
+    expect(result, 0)
+    value = json.loads(result.stdout)
+    assert value["pairs"] == [] and value["aa"]["planted_ratio"] == 1, value
+
+
+@case
+def planted_work_is_done_and_not_counted(w):
+    if not have_numpy():
+        raise Skip("no numpy or scipy")
+    result = w.run(*BRIEF, "--plant-permille", "1000", "--json")
+    expect(result, 0)
+    value = json.loads(result.stdout)
+    assert value["aa"]["planted_ratio"] == 2, value
+    # Twice the work: more than a busy machine can hide.
+    assert value["aa"]["ratio"] > 1.2, value["aa"]
+    counts = {c["operations"] for c in of(lines_of(w), "candidate")}
+    assert len(counts) == 1 and counts.pop() % 1000 == 0
+
+
+@case
+def reference_rows_and_several_tasks(w):
+    expect(w.run("compare", "asm+queue", "--workload", "null,sha256@1K",
+                 "--reference", "callback,software", "--jobs", "2",
+                 "--processes", "4", "--rounds", "1", "--no-verdict"), 0)
+    candidates = of(lines_of(w), "candidate")
+    tasks = {c["mix"][0]["workload"]: c["task"] for c in candidates}
+    assert len(set(tasks.values())) == 2 and len(candidates) == 7, candidates
+    for c in candidates:
+        assert c["task"] == tasks[c["mix"][0]["workload"]], c
+
+
+@case
+def dry_run_measures_for_the_plan_only(w):
+    result = w.run(*SMALL, "--time", "4s", "--dry-run")
+    expect(result, 0)
+    for words in ("asm+queue (twin)", "operations per batch", "processes",
+                  "Takes about", "% would be found in four"):
+        assert words in result.stdout, result.stdout
+    assert files(w) == []
+
+
+@case
+def time_is_kept(w):
+    began = time.monotonic()
+    expect(w.run(*SMALL, "--time", "3s", "--no-verdict"), 0)
+    took = time.monotonic() - began
+    assert took < 6, f"{took:.1f} s"
+    assert len(of(lines_of(w), "process")) >= 4
+
+
+@case
+def numbers_out_of_range(w):
+    for option in ("--rounds", "--processes", "--time"):
+        expect(w.run(*SMALL, option, "0" if option != "--time" else "0s"), 2,
+               err=[option, "accepted"], out="")
+    expect(w.run(*SMALL, "--suite", "huge"), 2, err="quick", out="")
+
+
+@case
+def filters_that_match_nothing(w):
+    expect(w.run("compare", "--switcher", "asm,!asm"), 4,
+           err="nothing matched", out="")
+    expect(w.run("compare", "--switcher", "asn"), 2,
+           err="did you mean 'asm'?", out="")
+    expect(w.run("compare", "--workload", "nul"), 2,
+           err="did you mean 'null'?", out="")
+
+
+@case
+def too_many_candidates(w):
+    expect(w.run("compare", "--engine", "*", "--jobs", "1,2,4"), 2,
+           err="at most 63", out="")
+
+
+@case
+def too_little_time(w):
+    expect(w.run("compare", "asm+queue", "--workload", "spin@1000000",
+                 "--jobs", "100", "--time", "1s"), 2, err="--time", out="")
+    assert files(w) == []
+
+
+@case
+def worker_is_no_option(w):
+    expect(w.run("compare", "--worker", "0"), 2, err="own use", out="")
+    expect(w.run("compare", "--worker"), 2, err="unknown option", out="")
+
+
+def start(w, *words):
+    return subprocess.Popen([w.command, *words], cwd=w.folder,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            text=True)
+
+
+def wait_for(what, seconds=20):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = what()
+        if value:
+            return value
+        time.sleep(0.01)
+    raise AssertionError("it did not begin")
+
+
+def worker_of(process):
+    """The process id of the worker that runs now, or None."""
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            status = (folder / "stat").read_text()
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        parent = int(status.rpartition(")")[2].split()[1])
+        if parent == process.pid and b"--worker" in words:
+            return int(folder.name)
+    return None
+
+
+@case
+def interrupt_saves_what_there_is(w):
+    process = start(w, *SMALL, "--processes", "4000", "--rounds", "5",
+                    "--no-verdict")
+    wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130, (process.returncode, err)
+    assert "interrupted" in err, err
+    lines = lines_of(w)
+    assert lines[-1]["interrupted"] is True and of(lines, "batch"), err
+
+
+@case
+def interrupt_before_anything(w):
+    process = start(w, *SMALL)
+    time.sleep(0.15)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode in (130, -signal.SIGINT), (
+        process.returncode, err)
+    assert files(w) == []
+
+
+@case
+def killed_command_leaves_an_incomplete_file(w):
+    process = start(w, *SMALL, "--processes", "4000", "--rounds", "5")
+    found = wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    time.sleep(0.5)
+    process.kill()
+    process.communicate(timeout=30)
+    assert wait_for(lambda: worker_of(process) is None)
+    if have_numpy():
+        expect(w.run("judge", str(found[0])), 4, err="is incomplete", out="")
+
+
+@case
+def killed_process_costs_itself_only(w):
+    process = start(w, *SMALL, "--processes", "12", "--rounds", "40",
+                    "--no-verdict")
+    wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    os.kill(wait_for(lambda: worker_of(process)), signal.SIGKILL)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 1, (process.returncode, err)
+    assert "killed by signal 9" in err, err
+    ends = [p["status"] for p in of(lines_of(w), "process")]
+    assert ends.count("failed") == 1 and ends.count("ok") == 11, ends
+
+
+@case
+def judge_of_what_it_cannot_read(w):
+    expect(w.run("judge"), 2, err="1 .. 32 run files", out="")
+    if not have_numpy():
+        raise Skip("no numpy or scipy")
+    expect(w.run("judge", "absent"), 2, err="No such file", out="")
+    path = pathlib.Path(w.folder) / "--json"
+    path.write_text("x\n")
+    expect(w.run("judge", str(path)), 2, err="is not a run file", out="")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command")
+    parser.add_argument("--schema")
+    parser.add_argument("--only")
+    args = parser.parse_args()
+    args.parts = args.abi_parts = None
+    passed = failed = skipped = 0
+    for function in CASES:
+        if args.only and args.only != function.__name__:
+            continue
+        world = World(args)
+        with tempfile.TemporaryDirectory() as folder:
+            world.folder = folder
+            try:
+                function(world)
+                print(f"ok   {function.__name__}", flush=True)
+                passed += 1
+            except Skip as reason:
+                print(f"skip {function.__name__}: {reason}", flush=True)
+                skipped += 1
+            except (AssertionError, subprocess.TimeoutExpired) as error:
+                print(f"FAIL {function.__name__}: {error}", flush=True)
+                failed += 1
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    if failed:
+        return 1
+    return 77 if not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
