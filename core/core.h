@@ -264,6 +264,7 @@ struct sy_runtime {
     uint32_t ready_count;
     atomic_bool closed_off; /* see sy__close_off() */
     bool root_woken;
+    bool from_afar; /* something ready has come by the engine */
     bool fd_used;
     bool engine_is_open;
 

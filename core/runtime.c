@@ -382,6 +382,7 @@ static void prefetch_slot(const struct sy_job *slot)
 static void note_collected(struct sy_runtime *rt, int n)
 {
     rt->collected += (uint64_t)n;
+    rt->from_afar = true;
     for (int i = 1; i < n && i < SLOTS_AHEAD; i++)
         prefetch_slot(slot_of(rt->collect[i]));
     for (int i = 0; i < n; i++) {
@@ -524,6 +525,14 @@ static struct sy_job *prefetch_next(const struct sy_job *job)
     return job->ready_next;
 }
 
+/* Is what the ready jobs will touch in the nearest cache? A waker on another
+   CPU had their slots, and a device there what lies on their stacks. */
+static bool is_at_hand(const struct sy_runtime *rt)
+{
+    return !rt->from_afar &&
+           rt->slot_count <= SLOTS_AT_HAND + 1; /* and the root */
+}
+
 /* Resume what was ready when we began, each once. How many were resumed. The
    runtime is closed off, but for the jobs and their done functions. */
 static int run_ready(struct sy_runtime *rt)
@@ -532,8 +541,9 @@ static int run_ready(struct sy_runtime *rt)
     struct sy_job *job, *ahead = NULL;
     int resumed = 0;
 
-    if (turns > 1 && rt->slot_count > SLOTS_AT_HAND + 1) /* and the root */
+    if (turns > 1 && !is_at_hand(rt))
         ahead = rt->ready_head->ready_next;
+    rt->from_afar = false;
 
     for (int i = 1; i < STACKS_AHEAD && ahead != NULL; i++)
         ahead = prefetch_next(ahead);

@@ -164,13 +164,15 @@ void dropin_report_load(void)
 #define PAIRS_PER_BATCH 256
 #define BATCHES         16
 
+#define NO_WATCHER (-2) /* yet; -1: it cannot be had */
+
 static struct {
     _Atomic uint64_t buckets[OCTAVES * BUCKETS_PER_OCTAVE];
     _Atomic uint64_t wakes;
     _Atomic uint64_t pair_ps; /* one pause and resume, warm */
-    _Atomic int epoll_fd;     /* 0: no watcher */
+    _Atomic int epoll_fd;     /* the watcher's, or NO_WATCHER */
     pthread_mutex_t lock;
-} account = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} account = {.epoll_fd = NO_WATCHER, .lock = PTHREAD_MUTEX_INITIALIZER};
 
 static size_t bucket_of(uint64_t ns)
 {
@@ -245,11 +247,11 @@ static int watcher(void)
 
     /* acquire pairs with release below */
     fd = atomic_load_explicit(&account.epoll_fd, memory_order_acquire);
-    if (fd != 0)
+    if (fd != NO_WATCHER)
         return fd;
     pthread_mutex_lock(&account.lock);
     fd = atomic_load_explicit(&account.epoll_fd, memory_order_relaxed);
-    if (fd == 0) {
+    if (fd == NO_WATCHER) {
         fd = epoll_create1(EPOLL_CLOEXEC);
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all,
@@ -370,9 +372,9 @@ void dropin_account_forked(void)
     for (size_t i = 0; i < OCTAVES * BUCKETS_PER_OCTAVE; i++)
         atomic_store_explicit(&account.buckets[i], 0, memory_order_relaxed);
     atomic_store_explicit(&account.wakes, 0, memory_order_relaxed);
-    if (account.epoll_fd > 0)
+    if (account.epoll_fd >= 0)
         close(account.epoll_fd);
-    account.epoll_fd = 0;
+    account.epoll_fd = NO_WATCHER;
     pthread_mutex_init(&account.lock, NULL);
 }
 

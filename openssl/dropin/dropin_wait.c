@@ -71,8 +71,12 @@ static void relax(unsigned spins)
         sched_yield();
 }
 
+static pthread_mutex_t sharing;
+
 void dropin_wait_prepare(void)
 {
+    /* In the child of a fork, another thread may have held it. */
+    (void)pthread_mutex_init(&sharing, NULL);
     dropin.has_membarrier =
         !SY_TSAN &&
         syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0,
@@ -94,10 +98,9 @@ void dropin_wait_share(struct dropin_thread *t)
  */
 static void make_shared(struct dropin_thread *t)
 {
-    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
     unsigned spins = 0;
 
-    pthread_mutex_lock(&mutex);
+    pthread_mutex_lock(&sharing);
     if (atomic_load_explicit(&t->is_known_shared, memory_order_relaxed) == 0) {
         atomic_store_explicit(&t->is_shared, 1, memory_order_seq_cst);
         (void)syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
@@ -106,7 +109,7 @@ static void make_shared(struct dropin_thread *t)
             relax(++spins);
         atomic_store_explicit(&t->is_known_shared, 1, memory_order_release);
     }
-    pthread_mutex_unlock(&mutex);
+    pthread_mutex_unlock(&sharing);
 }
 
 /* acquire pairs with release in make_shared() */
