@@ -19,6 +19,10 @@
 static OSSL_LIB_CTX *with;
 static OSSL_PROVIDER *provider;
 
+/* The device makes every operation last longer than it takes a job to pause:
+   "workers" may complete one before. */
+static int takes_its_time;
+
 struct kind {
     const char *name;
     int version;
@@ -201,7 +205,7 @@ static void handshakes(const struct kind *kind)
     printf("%s: %d handshakes, %llu operations offloaded, %u pauses\n",
            kind->name, CONNECTIONS, (unsigned long long)offloaded, pauses);
     CHECK(offloaded >= CONNECTIONS);
-    CHECK(pauses > 0);
+    CHECK(pauses > 0 || !takes_its_time);
     SSL_CTX_free(server);
     SSL_CTX_free(client);
 }
@@ -227,6 +231,7 @@ int main(int argc, char **argv)
         return 2;
     }
     snprintf(device, sizeof(device), "device = %s\n", argv[2]);
+    takes_its_time = strncmp(argv[2], "sim", strlen("sim")) == 0;
     with = configured_context(argv[1], device, 1);
     OPENSSL_CHECK(OSSL_PROVIDER_available(with, "switchyard") == 1);
     provider = OSSL_PROVIDER_load(with, "switchyard");
