@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <switchyard/runtime.h>
@@ -19,6 +18,7 @@
 #include "compare_plan.h"
 #include "compare_process.h"
 #include "compare_worker.h"
+#include "interrupt.h"
 #include "options.h"
 #include "parts.h"
 #include "plan.h"
@@ -175,30 +175,6 @@ static const struct option compare_options_table[] = {
      AT_RUN(dry_run)},
     {.name = NULL},
 };
-
-/* Of the process, because a signal handler has no argument of ours. */
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-static void catch_interrupts(void)
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof(action));
-    action.sa_handler = on_interrupt;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    /* A reader that went away must not cost the run file. */
-    signal(SIGPIPE, SIG_IGN);
-    /* A file-size limit is answered as a full disk is. */
-    signal(SIGXFSZ, SIG_IGN);
-}
 
 /* One invocation. */
 struct comparison {

@@ -2,13 +2,13 @@
 /* switchyard run: measure the experiments of a plan, save and show them. */
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <switchyard/runtime.h>
 
 #include "../bench/load/run_file.h"
 #include "command.h"
+#include "interrupt.h"
 #include "machine_load.h"
 #include "options.h"
 #include "parts.h"
@@ -138,30 +138,6 @@ const struct option run_options_table[] = {
      AT(dry_run)},
     {.name = NULL},
 };
-
-/* Of the process, because a signal handler has no argument of ours. */
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-static void catch_interrupts(void)
-{
-    struct sigaction action;
-
-    memset(&action, 0, sizeof(action));
-    action.sa_handler = on_interrupt;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    /* A reader that went away must not cost the run file. */
-    signal(SIGPIPE, SIG_IGN);
-    /* A file-size limit is answered as a full disk is. */
-    signal(SIGXFSZ, SIG_IGN);
-}
 
 /* One invocation. */
 struct invocation {
