@@ -127,7 +127,7 @@ static void tell(struct exec *x, int has_ended)
     if (r.loaded == 0 && r.stands_down == 0 && !has_ended)
         return;
     x->told = 1;
-    if (r.loaded != 0)
+    if (r.loaded != 0 || r.jobs != 0) /* it may have loaded libcrypto late */
         say_picked_up(x, &r);
     else if (r.stands_down != 0)
         say("%s did not pick up the drop-in and runs on OpenSSL's own jobs: %s",

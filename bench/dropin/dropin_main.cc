@@ -396,6 +396,13 @@ int main(int argc, char **argv)
                      opt.filter.c_str());
         return 2;
     }
+    for (const std::string &file : {opt.library, opt.loops}) {
+        if (access(file.c_str(), R_OK) != 0) {
+            std::fprintf(stderr, "switchyard_dropin: %s: %s\n", file.c_str(),
+                         std::strerror(errno));
+            return 3;
+        }
+    }
     opt.cpu = measured::stay_on_one_cpu(opt.cpu);
     measure_all(rows, opt);
     results = judge_all(rows);

@@ -216,6 +216,13 @@ def not_picked_up(w):
 
 
 @case
+def libcrypto_is_loaded_late(w):
+    result = w.run("true", env={"STAND_IN": "silent",
+                                "STAND_IN_COUNTS": "exit jobs=1 pauses=0"})
+    expect(result, 0, err="true picked up the drop-in: 1 OpenSSL jobs")
+
+
+@case
 def stands_down(w):
     result = w.run("true", env={
         "STAND_IN": "stands-down:libcrypto of another major version"})
