@@ -66,6 +66,7 @@ SY_CONSTRUCTOR static void read_environment(void)
         read_number(&environment.spin_ns, secure_getenv("SWITCHYARD_SPIN_NS"),
                     SY_SPIN_NS_MAX);
     environment.explain = explain != NULL && strcmp(explain, "1") == 0;
+    sy__profile_load();
 }
 
 void sy__choice_lock(void)
@@ -230,10 +231,19 @@ int sy_lock_choice(const char *switcher, const char *engine)
 }
 
 /* Who decided, the weakest first. */
-enum source { BY_DEFAULT, BY_ENVIRONMENT, BY_CONFIG, BY_BINDING, BY_LOCK };
+enum source {
+    BY_DEFAULT,
+    BY_FALLBACK,
+    BY_PROFILE,
+    BY_ENVIRONMENT,
+    BY_CONFIG,
+    BY_BINDING,
+    BY_LOCK,
+};
 
 static const char *const source_names[] = {
-    [BY_DEFAULT] = "default", [BY_ENVIRONMENT] = "environment",
+    [BY_DEFAULT] = "default", [BY_FALLBACK] = "fallback",
+    [BY_PROFILE] = "profile", [BY_ENVIRONMENT] = "environment",
     [BY_CONFIG] = "config",   [BY_BINDING] = "binding",
     [BY_LOCK] = "lock",
 };
@@ -244,71 +254,164 @@ struct wish {
     enum source source;
 };
 
-static struct wish wish_for(const char *lock, const char *config,
-                            const char *env, bool use_env)
+/* What was said about one kind of part; "" and NULL: nothing. */
+struct said {
+    const char *lock, *profile_lock, *config, *environment, *profile;
+};
+
+static struct wish wish_of(const struct said *said)
 {
-    if (lock[0] != '\0')
-        return (struct wish){lock, BY_LOCK};
-    if (config != NULL)
-        return (struct wish){config, BY_CONFIG};
-    if (use_env && env[0] != '\0')
-        return (struct wish){env, BY_ENVIRONMENT};
+    if (said->lock[0] != '\0')
+        return (struct wish){said->lock, BY_LOCK};
+    if (said->profile_lock[0] != '\0')
+        return (struct wish){said->profile_lock, BY_LOCK};
+    if (said->config != NULL)
+        return (struct wish){said->config, BY_CONFIG};
+    if (said->environment[0] != '\0')
+        return (struct wish){said->environment, BY_ENVIRONMENT};
+    if (said->profile[0] != '\0')
+        return (struct wish){said->profile, BY_PROFILE};
     return (struct wish){NULL, BY_DEFAULT};
 }
 
-static int choose_switcher(struct sy__choice *out, struct wish wish, char *why)
+/* What a choice is made from. */
+struct chooser {
+    struct sy__choice *out;
+    const struct sy_profile *profile; /* that counts here; NULL: none */
+    bool use_env, must_be_same_thread;
+    char why[WHY_BYTES]; /* the last refusal */
+};
+
+static int probe_switcher(struct chooser *c, const struct sy_switcher_ops *ops)
 {
-    if (wish.name != NULL) {
-        out->sw = sy_switcher_find(wish.name);
-        if (out->sw == NULL) {
-            snprintf(why, WHY_BYTES, "no such switcher");
-            return -ENOENT;
-        }
-        return sy_switcher_probe(out->sw, why, WHY_BYTES);
-    }
+    c->out->sw = ops;
+    if (c->must_be_same_thread && (ops->caps & SY_SW_SAME_THREAD) == 0)
+        return refuse(c->why, WHY_BYTES, -ENOTSUP,
+                      "its jobs do not run on the thread that starts them");
+    return sy_switcher_probe(ops, c->why, WHY_BYTES);
+}
+
+static int try_switcher(struct chooser *c, const char *name)
+{
+    const struct sy_switcher_ops *ops = sy_switcher_find(name);
+
+    c->out->sw = NULL;
+    if (ops == NULL)
+        return refuse(c->why, WHY_BYTES, -ENOENT, "no such switcher");
+    return probe_switcher(c, ops);
+}
+
+static int first_switcher(struct chooser *c)
+{
     for (size_t i = 0; sy_switchers[i] != NULL; i++) {
-        out->sw = sy_switchers[i];
-        if (sy_switcher_probe(out->sw, why, WHY_BYTES) == 0)
+        if (probe_switcher(c, sy_switchers[i]) == 0)
             return 0;
     }
     return -ENOTSUP;
 }
 
-static int choose_engine(struct sy__choice *out, struct wish wish, char *why)
+static int probe_engine(struct chooser *c, const struct sy_engine_ops *ops,
+                        const char *variant)
 {
-    if (wish.name != NULL) {
-        out->engine = sy_engine_find(wish.name, &out->variant);
-        if (out->engine == NULL) {
-            snprintf(why, WHY_BYTES, "no such engine or variant");
-            return -ENOENT;
-        }
-        return sy_engine_probe(out->engine, out->variant, why, WHY_BYTES);
-    }
+    c->out->engine = ops;
+    c->out->variant = variant;
+    return sy_engine_probe(ops, variant, c->why, WHY_BYTES);
+}
+
+static int try_engine(struct chooser *c, const char *name)
+{
+    const char *variant;
+    const struct sy_engine_ops *ops = sy_engine_find(name, &variant);
+
+    c->out->engine = NULL;
+    c->out->variant = NULL;
+    if (ops == NULL)
+        return refuse(c->why, WHY_BYTES, -ENOENT, "no such engine or variant");
+    return probe_engine(c, ops, variant);
+}
+
+static int first_engine(struct chooser *c)
+{
+    const char *variant;
+
     for (size_t i = 0; sy_engines[i] != NULL; i++) {
-        out->engine = sy_engines[i];
-        find_variant(out->engine, NULL, &out->variant);
-        if (sy_engine_probe(out->engine, out->variant, why, WHY_BYTES) == 0)
+        find_variant(sy_engines[i], NULL, &variant);
+        if (probe_engine(c, sy_engines[i], variant) == 0)
             return 0;
     }
     return -ENOTSUP;
 }
 
-static int use_switcher_ops(struct sy__choice *out,
-                            const struct sy_runtime_config *cfg, char *why)
+/* How a part of one kind is found. */
+struct kind {
+    const char *name;
+    int (*try)(struct chooser *c, const char *name);
+    int (*first)(struct chooser *c);
+};
+
+static const struct kind switchers = {"switcher", try_switcher, first_switcher};
+static const struct kind engines = {"engine", try_engine, first_engine};
+
+/* The profile's first wish does not work here: its others, in order, and then
+   what is built in. */
+static int fall_back(struct chooser *c, const struct kind *kind,
+                     const char (*names)[SY_PROFILE_NAME_BYTES],
+                     struct wish *wish)
 {
-    out->sw = cfg->switcher_ops;
-    return sy_switcher_probe(out->sw, why, WHY_BYTES);
+    char words[1024];
+    int n =
+        snprintf(words, sizeof(words), "%s: its %s %s is refused: %s; using ",
+                 sy__profile_note(c->use_env), kind->name, wish->name, c->why);
+    int err = -ENOTSUP;
+
+    wish->source = BY_FALLBACK;
+    for (size_t i = 0; i < SY_PROFILE_FALLBACKS_MAX && names[i][0] != '\0';
+         i++) {
+        wish->name = names[i];
+        err = kind->try(c, names[i]);
+        if (err == 0)
+            break;
+    }
+    if (err != 0) {
+        *wish = (struct wish){NULL, BY_DEFAULT};
+        err = kind->first(c);
+    }
+    if (err == 0) {
+        bool is_switcher = kind == &switchers;
+
+        snprintf(words + n, sizeof(words) - (size_t)n, "%s%s%s",
+                 is_switcher ? c->out->sw->name : c->out->engine->name,
+                 !is_switcher && c->out->variant != NULL ? "+" : "",
+                 !is_switcher && c->out->variant != NULL ? c->out->variant
+                                                         : "");
+        sy__profile_say(words);
+    }
+    return err;
 }
 
-static int use_engine_ops(struct sy__choice *out,
-                          const struct sy_runtime_config *cfg, char *why)
+static int choose(struct chooser *c, const struct kind *kind, struct wish *wish)
+{
+    int err;
+
+    if (wish->name == NULL)
+        return kind->first(c);
+    err = kind->try(c, wish->name);
+    if (err == 0 || wish->source != BY_PROFILE)
+        return err;
+    return fall_back(c, kind,
+                     kind == &switchers ? c->profile->fallback_switchers
+                                        : c->profile->fallback_engines,
+                     wish);
+}
+
+static int use_engine_ops(struct chooser *c,
+                          const struct sy_runtime_config *cfg)
 {
     const char *variant = after_plus(cfg->engine);
-    int err = sy_engine_probe(cfg->engine_ops, variant, why, WHY_BYTES);
+    int err = probe_engine(c, cfg->engine_ops, variant);
 
-    out->engine = cfg->engine_ops;
     if (err == 0)
-        (void)find_variant(out->engine, variant, &out->variant);
+        (void)find_variant(cfg->engine_ops, variant, &c->out->variant);
     return err;
 }
 
@@ -342,60 +445,118 @@ void sy__choice_explain(const char *kind, const char *words)
 /* What remains of a wish in a program that is bound to one switcher. */
 static int bind(struct wish *sw, const char *bound, char *why)
 {
-    if (sw->name != NULL && sw->source != BY_ENVIRONMENT &&
-        strcmp(sw->name, bound) != 0) {
-        if (sy_switcher_find(sw->name) == NULL)
-            return 0; /* for choose_switcher() to refuse */
-        snprintf(why, WHY_BYTES, "the program is bound to %s", bound);
-        return -ENOTSUP;
+    if (sw->name == NULL || strcmp(sw->name, bound) == 0) {
+        *sw = (struct wish){bound, BY_BINDING};
+        return 0;
     }
-    *sw = (struct wish){bound, BY_BINDING};
-    return 0;
+    if (sw->source == BY_ENVIRONMENT || sw->source == BY_PROFILE) {
+        char words[2 * NAME_MAX_BYTES + 64];
+
+        snprintf(words, sizeof(words),
+                 "%s, by %s, refused: the program is bound to %s", sw->name,
+                 source_names[sw->source], bound);
+        sy__choice_explain("switcher", words);
+        *sw = (struct wish){bound, BY_BINDING};
+        return 0;
+    }
+    if (sy_switcher_find(sw->name) == NULL)
+        return 0; /* for choose() to refuse */
+    snprintf(why, WHY_BYTES, "the program is bound to %s", bound);
+    return -ENOTSUP;
+}
+
+static uint32_t expected_jobs(const struct sy_runtime_config *cfg)
+{
+    if (cfg->jobs_expected != 0)
+        return cfg->jobs_expected;
+    return cfg->jobs_max != 0 ? cfg->jobs_max : cfg->jobs_init;
+}
+
+static struct wish wish_for_switcher(const struct sy_runtime_config *cfg,
+                                     const struct sy_profile *profile,
+                                     const struct sy_profile_choice *choice,
+                                     bool use_env)
+{
+    return wish_of(&(struct said){
+        .lock = locked.switcher,
+        .profile_lock = profile != NULL ? profile->locked_switcher : "",
+        .config =
+            cfg->switcher_ops != NULL ? cfg->switcher_ops->name : cfg->switcher,
+        .environment = use_env ? environment.switcher : "",
+        .profile = choice->switcher,
+    });
+}
+
+static struct wish wish_for_engine(const struct sy_runtime_config *cfg,
+                                   const struct sy_profile *profile,
+                                   const struct sy_profile_choice *choice,
+                                   bool use_env)
+{
+    return wish_of(&(struct said){
+        .lock = locked.engine,
+        .profile_lock = profile != NULL ? profile->locked_engine : "",
+        .config = cfg->engine_ops != NULL ? cfg->engine_ops->name : cfg->engine,
+        .environment = use_env ? environment.engine : "",
+        .profile = choice->engine,
+    });
+}
+
+/* Does what is still to be decided come from the profile? */
+static bool asks_profile(struct wish wish)
+{
+    return wish.source <= BY_PROFILE;
 }
 
 int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg,
                const char *bound)
 {
     bool use_env = (cfg->flags & SY_RT_NO_ENVIRONMENT) == 0;
+    bool explains = use_env && environment.explain;
+    struct chooser c = {
+        .out = out,
+        .profile = sy__profile(use_env),
+        .use_env = use_env,
+        .must_be_same_thread = (cfg->flags & SY_RT_SAME_THREAD) != 0,
+    };
+    struct sy_profile_choice profile_choice = {0};
     struct wish sw, engine;
-    char why[WHY_BYTES] = "";
-    int err;
+    int err = 0;
 
     *out = (struct sy__choice){0};
+    if (c.profile != NULL)
+        sy_profile_choose(c.profile, expected_jobs(cfg), &profile_choice);
     sy__choice_lock(); /* the names do not change once set */
-    sw =
-        wish_for(locked.switcher, cfg->switcher, environment.switcher, use_env);
-    engine = wish_for(locked.engine, cfg->engine, environment.engine, use_env);
+    sw = wish_for_switcher(cfg, c.profile, &profile_choice, use_env);
+    engine = wish_for_engine(cfg, c.profile, &profile_choice, use_env);
     sy__choice_unlock();
+    if (asks_profile(sw) || asks_profile(engine))
+        sy__profile_tell(use_env);
+    if (explains && sy__profile_note(use_env)[0] != '\0')
+        sy__choice_explain("profile", sy__profile_note(use_env));
 
-    if (cfg->switcher_ops != NULL && sw.source != BY_LOCK)
-        sw = (struct wish){cfg->switcher_ops->name, BY_CONFIG};
-    if (bound != NULL) {
-        err = bind(&sw, bound, why);
-        if (err == 0)
-            err = choose_switcher(out, sw, why);
-    } else if (cfg->switcher_ops != NULL && sw.source != BY_LOCK) {
-        err = use_switcher_ops(out, cfg, why);
-    } else {
-        err = choose_switcher(out, sw, why);
-    }
-    if (use_env && environment.explain)
+    if (bound != NULL)
+        err = bind(&sw, bound, c.why);
+    if (err == 0 && cfg->switcher_ops != NULL && sw.source == BY_CONFIG)
+        err = probe_switcher(&c, cfg->switcher_ops);
+    else if (err == 0)
+        err = choose(&c, &switchers, &sw);
+    if (explains)
         explain("switcher", out->sw != NULL ? out->sw->name : sw.name, NULL,
-                sw.source, why);
+                sw.source, err != 0 ? c.why : "");
     if (err != 0)
         return err;
 
-    if (cfg->engine_ops != NULL && engine.source != BY_LOCK) {
-        engine = (struct wish){cfg->engine_ops->name, BY_CONFIG};
-        err = use_engine_ops(out, cfg, why);
-    } else {
-        err = choose_engine(out, engine, why);
-    }
-    if (use_env && environment.explain)
+    if (cfg->engine_ops != NULL && engine.source == BY_CONFIG)
+        err = use_engine_ops(&c, cfg);
+    else
+        err = choose(&c, &engines, &engine);
+    if (explains)
         explain("engine", out->engine != NULL ? out->engine->name : engine.name,
-                out->variant, engine.source, why);
+                out->variant, engine.source, err != 0 ? c.why : "");
     if (err != 0)
         return err;
+    if (engine.source == BY_PROFILE || profile_choice.engine[0] == '\0')
+        out->spin_ns = profile_choice.spin_ns;
     out->reason =
         source_names[sw.source < engine.source ? sw.source : engine.source];
     return 0;

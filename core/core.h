@@ -240,7 +240,9 @@ struct sy__spin {
 };
 
 bool sy__spin_config_is_good(const struct sy_runtime_config *cfg);
-void sy__spin_init(struct sy__spin *spin, const struct sy_runtime_config *cfg);
+/* profile_ns: what the profile says, 0 for nothing. */
+void sy__spin_init(struct sy__spin *spin, const struct sy_runtime_config *cfg,
+                   uint64_t profile_ns);
 /* Look for a wake-up until one is there, left_ns have passed or it is time to
    sleep; was there one? The engine can peek and the clock is real. */
 bool sy__spin_wait(struct sy_runtime *rt, uint64_t left_ns);
@@ -292,6 +294,7 @@ struct sy_runtime {
     uint64_t collected;
     uint64_t spurious;
     const char *choice;
+    const char *profile;
     char engine_name[64];
 
     struct sy_runtime *next; /* of the same thread */
@@ -424,6 +427,7 @@ struct sy__choice {
     const struct sy_switcher_ops *sw;
     const struct sy_engine_ops *engine;
     const char *variant;
+    uint64_t spin_ns;   /* of the profile, with its engine; 0: not said */
     const char *reason; /* the weakest source that decided one of them */
 };
 
@@ -433,6 +437,19 @@ const char *sy__environment_guard(void);
 bool sy__environment_spin_ns(uint64_t *ns);
 /* With SWITCHYARD_EXPLAIN=1: say so on standard error. */
 void sy__choice_explain(const char *kind, const char *words);
+
+/* Read the profiles and the CPU's name: once, before main(). */
+void sy__profile_load(void);
+void sy__profile_read_cpu(void);
+/* The profile that counts for a runtime, or NULL. use_env: also the one that
+   the environment names. */
+const struct sy_profile *sy__profile(bool use_env);
+/* What stats say about it; "": there is none. */
+const char *sy__profile_note(bool use_env);
+/* If a profile is there and cannot be used, say so: one line on standard
+   error, once in a process, shared by both. */
+void sy__profile_tell(bool use_env);
+void sy__profile_say(const char *words);
 
 /* Which parts a new runtime gets; bound: the only switcher that may be, or
    NULL. 0 or an error of sy_runtime_open(). */

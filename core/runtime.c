@@ -732,8 +732,8 @@ void sy__runtime_unlink(struct sy_runtime *rt)
 
 static int check_config(const struct sy_runtime_config *cfg)
 {
-    const uint32_t flags =
-        SY_RT_NO_ENVIRONMENT | SY_RT_DUMP_STACKS | SY_RT_ZERO_STACKS;
+    const uint32_t flags = SY_RT_NO_ENVIRONMENT | SY_RT_DUMP_STACKS |
+                           SY_RT_ZERO_STACKS | SY_RT_SAME_THREAD;
 
     if (cfg->size != sizeof(*cfg) || (cfg->flags & ~flags) != 0 ||
         cfg->guard > SY_GUARD_NONE || !sy__spin_config_is_good(cfg))
@@ -768,6 +768,7 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     rt->engine = choice->engine;
     rt->variant = choice->variant;
     rt->choice = choice->reason;
+    rt->profile = sy__profile_note((cfg->flags & SY_RT_NO_ENVIRONMENT) == 0);
     snprintf(rt->engine_name, sizeof(rt->engine_name), "%s%s%s",
              rt->engine->name, rt->variant != NULL ? "+" : "",
              rt->variant != NULL ? rt->variant : "");
@@ -775,7 +776,7 @@ static void set_parts(struct sy_runtime *rt, const struct sy__choice *choice,
     rt->jobs_max = cfg->jobs_max;
     rt->clock = cfg->clock != NULL ? cfg->clock : sy_clock_monotonic();
     if (rt->engine->peek != NULL && rt->clock->is_real)
-        sy__spin_init(&rt->spin, cfg);
+        sy__spin_init(&rt->spin, cfg, choice->spin_ns);
     rt->ready_tail = &rt->ready_head;
     if ((rt->sw->caps & SY_SW_CAN_PAUSE) == 0)
         rt->hot.first_gate |= GATE_NO_PAUSE;
@@ -1096,5 +1097,6 @@ int sy_runtime_get_stats(struct sy_runtime *rt, struct sy_runtime_stats *stats)
     stats->guard = rt->stacks.guard;
     stats->guard_note = rt->stacks.note;
     stats->choice = rt->choice;
+    stats->profile = rt->profile;
     return 0;
 }

@@ -48,7 +48,8 @@ static bool has_one_cpu(void)
     return sysconf(_SC_NPROCESSORS_ONLN) == 1;
 }
 
-static uint64_t longest_ns(const struct sy_runtime_config *cfg)
+static uint64_t longest_ns(const struct sy_runtime_config *cfg,
+                           uint64_t profile_ns)
 {
     uint64_t wanted_ns;
 
@@ -57,6 +58,8 @@ static uint64_t longest_ns(const struct sy_runtime_config *cfg)
     if ((cfg->flags & SY_RT_NO_ENVIRONMENT) == 0 &&
         sy__environment_spin_ns(&wanted_ns))
         return wanted_ns;
+    if (profile_ns != 0)
+        return profile_ns == SY_NO_SPIN ? 0 : profile_ns;
     return has_one_cpu() ? 0 : LONGEST_DEFAULT_NS;
 }
 
@@ -66,9 +69,10 @@ bool sy__spin_config_is_good(const struct sy_runtime_config *cfg)
            cfg->spin_percent <= 100;
 }
 
-void sy__spin_init(struct sy__spin *spin, const struct sy_runtime_config *cfg)
+void sy__spin_init(struct sy__spin *spin, const struct sy_runtime_config *cfg,
+                   uint64_t profile_ns)
 {
-    spin->longest_ns = longest_ns(cfg);
+    spin->longest_ns = longest_ns(cfg, profile_ns);
     spin->percent =
         cfg->spin_percent != 0 ? cfg->spin_percent : (uint32_t)PERCENT_DEFAULT;
     spin->next_ns = spin->longest_ns;

@@ -59,6 +59,9 @@ enum sy_runtime_flag {
                                       run on threads of their own. Registers
                                       that "setjmp" saved at a pause stay until
                                       the next one */
+    SY_RT_SAME_THREAD = 1 << 3,    /* jobs must run on this thread: refuse
+                                      switchers without SY_SW_SAME_THREAD, and
+                                      pass over them in a profile */
 };
 
 #define SY_STACK_BYTES_DEFAULT ((size_t)64 * 1024)
@@ -101,28 +104,40 @@ struct sy_runtime_config {
        (it has a peek hook), and never with a virtual clock. */
     uint64_t spin_ns;      /* the longest spin before one sleep, 1 ..
                               SY_SPIN_NS_MAX; SY_NO_SPIN: never; 0: what
-                              SWITCHYARD_SPIN_NS says (0: never), else 50000,
-                              or never if the machine has one processor */
+                              SWITCHYARD_SPIN_NS says (0: never), else what
+                              the profile says, else 50000, or never if the
+                              machine has one processor */
     uint32_t spin_percent; /* spins that find nothing take at most this share
                               of the time that passes, 1 .. 100, beyond the
                               first ten of the longest; 0: 1 */
+
+    uint32_t jobs_expected; /* at once, as far as known: what a profile decides
+                               by; 0: jobs_max, or jobs_init if that is 0 */
 };
 
 /* clang-format off */
 #define SY_RUNTIME_CONFIG_INIT                                                 \
     { sizeof(struct sy_runtime_config), NULL, NULL, NULL, NULL,                \
-      0, 0, 0, 0, 0, NULL, 0, 0 }
+      0, 0, 0, 0, 0, NULL, 0, 0, 0 }
 /* clang-format on */
 
 /*
  * Open a runtime for the calling thread.
  *
  * Switcher and engine are each taken from the first of these that names one:
- * a lock set with sy_lock_choice(); the config; the variables
- * SWITCHYARD_SWITCHER and SWITCHYARD_ENGINE as they were when the library was
- * loaded (ignored in set-uid programs); the built-in order, best first, where
- * the first that works here is used. With SWITCHYARD_EXPLAIN=1 the choice and
- * its reason are printed to standard error.
+ *
+ *   a lock set with sy_lock_choice(), or by a profile
+ *   the config
+ *   the variables SWITCHYARD_SWITCHER and SWITCHYARD_ENGINE
+ *   the profile that SWITCHYARD_PROFILE names (profile.h)
+ *   the profile /etc/switchyard/profile.conf
+ *   the built-in order, best first, of which the first that works here is used
+ *
+ * Where a part that a profile names does not work here, its fallbacks are
+ * tried, then the built-in order, and one line on standard error says so once.
+ * Variables and profiles count as they were when the library was loaded;
+ * variables are ignored in set-uid programs. With SWITCHYARD_EXPLAIN=1 the
+ * choice and its reason are printed to standard error.
  *
  * @out  set to the runtime, NULL on failure
  * @cfg  how; NULL for the defaults; need not outlive the call

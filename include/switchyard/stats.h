@@ -52,8 +52,13 @@ struct sy_runtime_stats {
     const char *guard_note; /* why no better guards, or no more of them, with
                                the limit and the count; "" if there is nothing
                                to say */
-    const char *choice;     /* why these parts: "config", "environment",
-                               "lock", "default" */
+    const char *choice;     /* why these parts, the weakest reason of the two:
+                               "lock", "binding", "config", "environment",
+                               "profile", "fallback" (of the profile),
+                               "default" */
+    const char *profile;    /* path of the profile that counts, followed by
+                               what is wrong with it: that it is stale, or why
+                               it is not used; "": there is none */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include <switchyard/compiler.h>
 #include <switchyard/errors.h>
 #include <switchyard/job.h>
+#include <switchyard/profile.h>
 #include <switchyard/runtime.h>
 #include <switchyard/stats.h>
 #include <switchyard/version.h>

@@ -235,6 +235,7 @@ static int open_runtime(struct dropin_thread *t, size_t init)
     int err;
 
     cfg.switcher = wanted_switcher();
+    cfg.flags = SY_RT_SAME_THREAD; /* what OpenSSL keeps is per thread */
     cfg.engine = "queue"; /* nobody wakes these jobs but by resuming them */
     cfg.stack_bytes = dropin.options.stack_bytes;
     cfg.jobs_init = init < UINT32_MAX ? (uint32_t)init : UINT32_MAX;
