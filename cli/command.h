@@ -36,6 +36,8 @@ extern const struct command compare_command;
 extern const struct command judge_command;
 extern const struct command conform_command;
 extern const struct command exec_command;
+extern const struct command explain_command;
+extern const struct command profile_command;
 extern const struct command version_command;
 
 /* How the command was called, for lines that are to be typed again. */
