@@ -1,40 +1,61 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads run files of the switchyard command and says what follows from them.
 
-usage: /usr/bin/python3 -I analysis compare [--json] [--] FILE...
+usage: /usr/bin/python3 -I analysis SUBCOMMAND [ARGUMENT...]
 
-Exit: 0 ok, 2 a file or the command line is wrong, 3 packages are missing,
-4 a file is incomplete or holds too little.
+Exit: 0 ok, 2 a file or the command line is wrong, 3 packages are missing or
+something could not be written, 4 a file is incomplete or holds too little,
+130 interrupted.
 """
 
+import importlib
 import sys
 
-PACKAGES = {"numpy": "python3-numpy", "scipy": "python3-scipy"}
+# Of each subcommand: its module, whose main() takes the arguments, and the
+# modules of other people that it needs. None is loaded before it is needed:
+# scipy takes longer than what most subcommands do.
+SUBCOMMANDS = {
+    "compare": ("judge", ("numpy", "scipy")),
+}
+
+# What they are called in Debian.
+PACKAGES = {
+    "numpy": "python3-numpy",
+    "scipy": "python3-scipy",
+}
 
 
-def missing_packages():
+def missing_packages(modules):
     """Names of the Debian packages of the modules that are not there."""
     missing = []
-    for module, package in PACKAGES.items():
+    for module in modules:
         try:
-            __import__(module)
+            importlib.import_module(module)
         except ImportError:
-            missing.append(package)
+            missing.append(PACKAGES[module])
     return missing
 
 
 def main(argv):
-    missing = missing_packages()
+    if not argv or argv[0] not in SUBCOMMANDS:
+        print("switchyard: the analysis has the subcommands "
+              + ", ".join(SUBCOMMANDS) + f", not '{' '.join(argv[:1])}'",
+              file=sys.stderr)
+        return 2
+    module, modules = SUBCOMMANDS[argv[0]]
+    missing = missing_packages(modules)
     if missing:
         print("switchyard: the analysis needs these packages: "
               + " ".join(missing) + "\nswitchyard: apt-get install "
               "--no-install-recommends " + " ".join(missing), file=sys.stderr)
         return 3
-    from switchyard_analysis import judge
-    return judge.main(argv)
+    module = importlib.import_module("switchyard_analysis." + module)
+    return module.main(argv[1:])
 
 
 if __name__ == "__main__":
+    # Names in a run file may hold what UTF-8 cannot.
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(main(sys.argv[1:]))
     except BrokenPipeError:

@@ -406,8 +406,7 @@ def print_text(value, out):
 
 
 def main(argv):
-    parser = argparse.ArgumentParser(prog="analysis")
-    parser.add_argument("what", choices=["compare"])
+    parser = argparse.ArgumentParser(prog="analysis compare")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("files", nargs="+", metavar="FILE")
     args = parser.parse_args(argv)
