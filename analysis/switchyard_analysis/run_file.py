@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Run files of comparisons: read, and refused where they are not whole.
+"""Run files: read, and refused where they are not whole.
 
-docs/run-files.md of the source tree explains every field.
+read_lines() reads any run file, line by line; read() the lines of a comparison
+into one object. docs/run-files.md of the source tree explains every field.
 """
 
 import collections
@@ -10,16 +11,12 @@ import json
 
 SCHEMA = "switchyard-run/1"
 HASH_KEY = b'"sha256":"'
-TYPES = ("record", "comparison", "candidate", "process", "batch")
 
 # A batch takes milliseconds; what took longer than this is no measurement.
 BATCH_NS_MAX = 3600 * 10 ** 9
 
 # As many as `switchyard compare` makes at most.
 ROUNDS_MAX = 100000
-
-COUNTS = ("elapsed_ns", "operations", "cpu_ns", "thread_cpu_ns", "process",
-          "round", "position", "candidate")
 
 
 class Refused(Exception):
@@ -34,24 +31,73 @@ WRONG = 2
 INCOMPLETE = 4
 
 
-# What is kept of a batch: there may be hundreds of thousands.
-Batch = collections.namedtuple("Batch", "process round candidate operations "
-                               "elapsed_ns cpu_ns tags")
+# ---- what lines must hold ---------------------------------------------------
 
 
-class Comparison:
-    """One run file: its lines by type."""
+def is_text(value):
+    return isinstance(value, str)
 
-    def __init__(self, path, meta):
-        self.path = path
-        self.meta = meta
-        self.settings = None  # of the line "comparison"
-        self.candidates = []
-        self.left_out = []
-        self.processes = []
-        self.batches = []
-        self.seen_tags = {}  # each combination once
-        self.interrupted = False
+
+def is_number(value):
+    """An exact integer; a larger one than this is none of ours."""
+    return (isinstance(value, int) and not isinstance(value, bool)
+            and -2 ** 63 <= value < 2 ** 63)
+
+
+def is_object(value):
+    return isinstance(value, dict)
+
+
+def is_machine(value):
+    return is_object(value) and is_text(value.get("fingerprint"))
+
+
+def is_texts(value):
+    return isinstance(value, list) and all(map(is_text, value))
+
+
+def or_null(is_right):
+    return lambda value: value is None or is_right(value)
+
+
+def is_mix(value):
+    return isinstance(value, list) and len(value) > 0 and all(
+        is_object(item) and is_text(item.get("workload"))
+        and or_null(is_number)(item.get("param_bytes"))
+        and is_number(item.get("weight")) for item in value)
+
+
+WORDS = {is_text: "text", is_number: "number", is_object: "object",
+         is_texts: "list of texts"}
+
+# Of each type of line, the members that somebody here relies on. Types that
+# are not named are of a later version; a reader leaves alone what it does not
+# know.
+SHAPES = {
+    "meta": {"run_id": is_text, "machine": is_machine, "build": is_object},
+    "record": {"name": is_text},
+    "comparison": {"planted_permille": is_number},
+    "candidate": {"label": is_text, "task": or_null(is_number),
+                  "twin_of": or_null(is_number),
+                  "operations": or_null(is_number), "status": is_text,
+                  "mix": is_mix, "candidate": or_null(is_number)},
+    "process": {"process": is_number, "layout": or_null(is_text)},
+    "batch": dict.fromkeys(("elapsed_ns", "operations", "cpu_ns",
+                            "thread_cpu_ns", "process", "round", "position",
+                            "candidate"), is_number) | {"tags": is_texts},
+    "end": {"records": is_number},
+}
+
+
+def check_shape(line, where):
+    kind = line["type"]
+    for key, is_right in SHAPES.get(kind, {}).items():
+        if key not in line or not is_right(line[key]):
+            raise Refused(WRONG, f"{where}: the {kind} has no "
+                          f"{WORDS.get(is_right, 'usable')} '{key}'")
+
+
+# ---- what a file must be ----------------------------------------------------
 
 
 def read_bytes(path):
@@ -90,10 +136,11 @@ def parse(path, data):
     for number, line in enumerate(data.splitlines(), 1):
         try:
             value = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Refused(WRONG, f"{path}:{number}: no JSON: {error}") from None
-        if not isinstance(value, dict) or "type" not in value:
+        if not is_object(value) or not is_text(value.get("type")):
             raise Refused(WRONG, f"{path}:{number}: not a line of a run file")
+        check_shape(value, f"{path}:{number}")
         yield value
 
 
@@ -111,7 +158,7 @@ def check_first_line(path, data):
     line = data[:data.find(b"\n")] if b"\n" in data else data
     try:
         first = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         if b"\n" in data:
             raise Refused(WRONG, f"{path} is not a run file: its first line "
                           "is no JSON") from None
@@ -123,11 +170,61 @@ def check_first_line(path, data):
                       "no meta")
 
 
+def read_lines(path, take):
+    """Read one run file, of any kind, or raise Refused.
+
+    take(line, where) is called for each line between meta and end, in order,
+    with the words "path:number". The file as a whole was checked before, and
+    its last line is after: what take() gathers counts when this returns.
+
+    Returns the meta and the end.
+    """
+    data = read_bytes(path)
+    if data.strip():
+        check_first_line(path, data)
+    check_whole(path, data)
+    lines = parse(path, data)
+    meta = next(lines)
+    check_meta(path, meta)
+    count, end = 0, None
+    for number, line in enumerate(lines, 2):
+        if end is not None:
+            raise Refused(WRONG, f"{path} goes on after its end")
+        if line["type"] == "end":
+            end = line
+            continue
+        take(line, f"{path}:{number}")
+        count += 1
+    if end is None or end["records"] != count:
+        raise Refused(WRONG, f"{path} has {count} lines between meta and end, "
+                      f"its end says {end and end['records']}")
+    return meta, end
+
+
+# ---- comparisons ------------------------------------------------------------
+
+
+# What is kept of a batch: there may be hundreds of thousands.
+Batch = collections.namedtuple("Batch", "process round candidate operations "
+                               "elapsed_ns cpu_ns tags")
+
+
+class Comparison:
+    """One run file: its lines by type."""
+
+    def __init__(self, path):
+        self.path = path
+        self.meta = None
+        self.settings = None  # of the line "comparison"
+        self.candidates = []
+        self.left_out = []
+        self.processes = []
+        self.batches = []
+        self.seen_tags = {}  # each combination once
+        self.interrupted = False
+
+
 def check_batch(comparison, batch, where):
-    for key in COUNTS:
-        value = batch.get(key)
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise Refused(WRONG, f"{where}: the batch has no number '{key}'")
     if not 0 <= batch["candidate"] < len(comparison.candidates):
         raise Refused(WRONG, f"{where}: there is no candidate "
                       f"{batch['candidate']}")
@@ -140,58 +237,41 @@ def check_batch(comparison, batch, where):
                       f"{batch['elapsed_ns']} ns: the clock stepped")
 
 
+def add_candidate(comparison, line, where):
+    number = len(comparison.candidates)
+    if line["status"] != "ok":
+        comparison.left_out.append(line)
+        return
+    if line["candidate"] != number:
+        raise Refused(WRONG, f"{where}: candidates out of order")
+    twin_of = line["twin_of"]
+    if twin_of is not None and not 0 <= twin_of < number:
+        raise Refused(WRONG, f"{where}: the twin of no candidate, {twin_of}")
+    comparison.candidates.append(line)
+
+
 def add_line(comparison, line, where):
     kind = line["type"]
     if kind == "comparison":
         comparison.settings = line
     elif kind == "candidate":
-        missing = [key for key in ("label", "task", "twin_of", "operations",
-                                   "status", "mix", "candidate")
-                   if key not in line]
-        if missing:
-            raise Refused(WRONG, f"{where}: the candidate has no "
-                          f"'{missing[0]}'")
-        if line["status"] != "ok":
-            comparison.left_out.append(line)
-        elif line["candidate"] != len(comparison.candidates):
-            raise Refused(WRONG, f"{where}: candidates out of order")
-        else:
-            comparison.candidates.append(line)
+        add_candidate(comparison, line, where)
     elif kind == "process":
         comparison.processes.append(line)
     elif kind == "batch":
         check_batch(comparison, line, where)
-        tags = tuple(line.get("tags", ()))
+        tags = tuple(line["tags"])
         comparison.batches.append(Batch(
             line["process"], line["round"], line["candidate"],
             line["operations"], line["elapsed_ns"], line["cpu_ns"],
             comparison.seen_tags.setdefault(tags, tags)))
-    elif kind not in TYPES:
-        raise Refused(WRONG, f"{where}: neither a result nor the end")
 
 
 def read(path):
     """Read one run file of a comparison, or raise Refused."""
-    data = read_bytes(path)
-    if data.strip():
-        check_first_line(path, data)
-    check_whole(path, data)
-    lines = parse(path, data)
-    first = next(lines)
-    check_meta(path, first)
-    comparison = Comparison(path, first)
-    count, end = 0, None
-    for number, line in enumerate(lines, 2):
-        if end is not None:
-            raise Refused(WRONG, f"{path} goes on after its end")
-        if line["type"] == "end":
-            end = line
-            continue
-        add_line(comparison, line, f"{path}:{number}")
-        count += 1
-    if end is None or end.get("records") != count:
-        raise Refused(WRONG, f"{path} has {count} lines between meta and end, "
-                      f"its end says {end and end.get('records')}")
+    comparison = Comparison(path)
+    comparison.meta, end = read_lines(
+        path, lambda line, where: add_line(comparison, line, where))
     comparison.interrupted = bool(end.get("interrupted"))
     if comparison.settings is None:
         raise Refused(WRONG, f"{path} is no comparison: it was written by "

@@ -70,9 +70,13 @@ def text_of(lines, interrupted=False, records=None):
     """A whole file."""
     data = "".join(json.dumps(line, separators=(",", ":")) + "\n"
                    for line in lines).encode()
-    data += json.dumps({"type": "end",
-                        "records": len(lines) - 1 if records is None
-                        else records,
+    return ended(data, len(lines) - 1 if records is None else records,
+                 interrupted)
+
+
+def ended(data, records, interrupted=False):
+    """All lines of a file, and its end."""
+    data += json.dumps({"type": "end", "records": records,
                         "interrupted": interrupted, "finished": "x"},
                        separators=(",", ":")).encode()[:-1]
     data += b',"sha256":"'
