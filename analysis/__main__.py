@@ -9,6 +9,7 @@ something could not be written, 4 a file is incomplete or holds too little,
 """
 
 import importlib
+import os
 import sys
 
 # Of each subcommand: its module, whose main() takes the arguments, and the
@@ -16,6 +17,7 @@ import sys
 # scipy takes longer than what most subcommands do.
 SUBCOMMANDS = {
     "compare": ("judge", ("numpy", "scipy")),
+    "export": ("export", ()),
 }
 
 # What they are called in Debian.
@@ -57,8 +59,15 @@ if __name__ == "__main__":
     # Names in a run file may hold what UTF-8 cannot.
     sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(main(sys.argv[1:]))
-    except BrokenPipeError:
-        sys.exit(3)
+        status = main(sys.argv[1:])
+        sys.stdout.flush()
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            print("switchyard: cannot write to standard output: "
+                  f"{error.strerror}", file=sys.stderr)
+        # Python would try again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        status = 3
     except KeyboardInterrupt:
-        sys.exit(130)
+        status = 130
+    sys.exit(status)

@@ -282,6 +282,17 @@ const struct option *options_find(const struct option *table, const char *name)
     return NULL;
 }
 
+static const struct option *find_letter(const struct option *table,
+                                        const char *argument)
+{
+    if (argument[0] != '-' || argument[1] == '\0' || argument[2] != '\0')
+        return NULL;
+    for (; table->name != NULL; table++)
+        if (table->letter == argument[1])
+            return table;
+    return NULL;
+}
+
 static void say_unknown(const struct command *command, const char *argument)
 {
     struct suggestion s;
@@ -337,6 +348,8 @@ static int parse_option(struct parse *p, const char *argument)
             o = options_find(p->command->options, name + 2);
         argument = name;
     }
+    if (o == NULL)
+        o = find_letter(p->command->options, argument);
     if (o == NULL) {
         say_unknown(p->command, argument);
         return CLI_USAGE;
@@ -418,7 +431,9 @@ void options_print_help(const struct command *command)
            command->operands[0] ? " " : "", command->operands,
            command->summary);
     for (o = command->options; o->name != NULL; o++) {
-        snprintf(left, sizeof(left), "--%s%s%s", o->name,
+        snprintf(left, sizeof(left), "%s%.*s%s--%s%s%s",
+                 o->letter != 0 ? "-" : "", o->letter != 0, &o->letter,
+                 o->letter != 0 ? ", " : "", o->name,
                  o->argument != NULL ? " " : "",
                  o->argument != NULL ? o->argument : "");
         printf("  %-26s  %s\n", left, o->help);

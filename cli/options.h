@@ -37,6 +37,7 @@ struct option_numbers {
 
 struct option {
     const char *name;     /* without "--" */
+    char letter;          /* "-o" is another name for it; 0: none */
     const char *argument; /* as shown in help; NULL for a flag */
     const char *standard; /* the default, as one would write it; NULL: none */
     const char *help;

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Histograms of run files: the buckets, and what must be true of them.
+
+Buckets are numbered as in docs/run-files.md of the source tree: one per value
+below 256, then 128 for each octave, the last of which ends at VALUE_MAX.
+"""
+
+import collections
+
+from .run_file import WRONG, Refused, is_number
+
+VALUE_BITS = 42
+VALUE_MAX = 2 ** VALUE_BITS - 1
+PER_OCTAVE = 128
+BUCKETS = (VALUE_BITS - 6) * PER_OCTAVE
+
+# pairs: [(bucket, count), ...], in the order of buckets, no count 0. min and
+# max are exact; of clipped values, which are above VALUE_MAX, only max tells.
+Histogram = collections.namedtuple("Histogram", "count sum min max clipped "
+                                   "pairs")
+
+
+def width_of(bucket):
+    """How many values a bucket holds."""
+    return 1 if bucket < 256 else 1 << (bucket // PER_OCTAVE - 1)
+
+
+def low_of(bucket):
+    """The smallest value of a bucket."""
+    if bucket < 256:
+        return bucket
+    return (PER_OCTAVE + bucket % PER_OCTAVE) * width_of(bucket)
+
+
+def high_of(bucket):
+    """The largest value of a bucket."""
+    return low_of(bucket) + width_of(bucket) - 1
+
+
+def bucket_of(value):
+    """The bucket that holds a value; the last one for what is too large."""
+    if value < 256:
+        return value
+    value = min(value, VALUE_MAX)
+    shift = value.bit_length() - 8
+    return shift * PER_OCTAVE + (value >> shift)
+
+
+def is_histogram(value):
+    """Does this member of a line want to be one?"""
+    return isinstance(value, dict) and "buckets" in value
+
+
+def is_pair(value):
+    return (isinstance(value, list) and len(value) == 2
+            and all(map(is_number, value)) and 0 <= value[0] < BUCKETS
+            and value[1] > 0)
+
+
+def from_member(value, where):
+    """The histogram of a member of a line; Refused if it contradicts itself.
+
+    where is named in the refusal.
+    """
+    def refuse(words):
+        raise Refused(WRONG, f"{where}: {words}")
+
+    for key in ("count", "sum", "min", "max", "clipped"):
+        if not is_number(value.get(key)) or value[key] < 0:
+            refuse(f"the histogram has no number '{key}'")
+    if not isinstance(value["buckets"], list):
+        refuse("the histogram has no list 'buckets'")
+    last = -1
+    for pair in value["buckets"]:
+        if not is_pair(pair):
+            refuse(f"'{str(pair)[:60]}' is no pair of a bucket, 0 .. "
+                   f"{BUCKETS - 1}, and a count")
+        if pair[0] <= last:
+            refuse(f"bucket {pair[0]} does not follow bucket {last}")
+        last = pair[0]
+    pairs = [tuple(pair) for pair in value["buckets"]]
+    total = sum(count for _, count in pairs)
+    if total != value["count"]:
+        refuse(f"the buckets hold {total} values, the histogram says "
+               f"{value['count']}")
+    if pairs and (bucket_of(value["min"]), bucket_of(value["max"])) != (
+            pairs[0][0], pairs[-1][0]):
+        refuse(f"min {value['min']} and max {value['max']} are not in the "
+               f"first and the last bucket, {pairs[0][0]} and {pairs[-1][0]}")
+    return Histogram(*(value[key] for key in Histogram._fields[:-1]), pairs)
