@@ -38,6 +38,7 @@ extern const struct command conform_command;
 extern const struct command exec_command;
 extern const struct command explain_command;
 extern const struct command profile_command;
+extern const struct command doctor_command;
 extern const struct command version_command;
 
 /* How the command was called, for lines that are to be typed again. */
