@@ -19,6 +19,11 @@ void sy__run_time(char *text)
     strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+unsigned sy__run_shard(unsigned given)
+{
+    return given != 0 ? given : 1;
+}
+
 /* A string that need not be UTF-8, as arguments need not: what JSON could not
    hold becomes '?'. "" and NULL become null. */
 static json_t *text(const char *s)
@@ -135,13 +140,14 @@ json_t *sy__run_meta(const struct sy_run_info *info, const char *run_id,
         "{s:s, s:s, s:s, s:{s:i, s:i}, s:s, s:o, s:o, s:o, s:o, s:o,"
         " s:{s:o, s:o, s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:s}}",
         "type", "meta", "schema", SY_RUN_FILE_SCHEMA, "run_id", run_id, "shard",
-        "index", 1, "of", 1, "started", now, "seed", number(info->seed), "argv",
-        argv_array(info), "suite", suite_object(info), "machine",
-        machine_object(machine), "environment", environment_object(machine),
-        "build", "version", text(b.version), "git", text(b.git), "compiler",
-        text(b.compiler), "flags", text(b.flags), "libraries", "openssl",
-        text(b.openssl), "liburing", text(b.liburing), "jansson",
-        text(b.jansson), "libc", text(b.libc), "openssl_switch",
+        "index", (int)sy__run_shard(info->shard_index), "of",
+        (int)sy__run_shard(info->shard_of), "started", now, "seed",
+        number(info->seed), "argv", argv_array(info), "suite",
+        suite_object(info), "machine", machine_object(machine), "environment",
+        environment_object(machine), "build", "version", text(b.version), "git",
+        text(b.git), "compiler", text(b.compiler), "flags", text(b.flags),
+        "libraries", "openssl", text(b.openssl), "liburing", text(b.liburing),
+        "jansson", text(b.jansson), "libc", text(b.libc), "openssl_switch",
         sy_openssl_switch());
 }
 
