@@ -2,6 +2,7 @@
 """Reads run files of the switchyard command and says what follows from them.
 
 usage: /usr/bin/python3 -I analysis compare [--json] [--] FILE...
+       /usr/bin/python3 -I analysis merge [--out DIR] [--] RUN...
 
 Exit: 0 ok, 2 a file or the command line is wrong, 3 packages are missing,
 4 a file is incomplete or holds too little.
@@ -24,6 +25,9 @@ def missing_packages():
 
 
 def main(argv):
+    if argv[:1] == ["merge"]:  # needs no packages
+        from switchyard_analysis import merge
+        return merge.main(argv[1:])
     missing = missing_packages()
     if missing:
         print("switchyard: the analysis needs these packages: "

@@ -34,6 +34,7 @@ extern const struct command list_command;
 extern const struct command run_command;
 extern const struct command compare_command;
 extern const struct command judge_command;
+extern const struct command merge_command;
 extern const struct command conform_command;
 extern const struct command exec_command;
 extern const struct command explain_command;

@@ -22,8 +22,8 @@ static const struct command help_command = {
 
 static const struct command *const commands[] = {
     &list_command,    &run_command,     &compare_command, &judge_command,
-    &conform_command, &exec_command,    &profile_command, &explain_command,
-    &doctor_command,  &version_command, &help_command,
+    &merge_command,   &conform_command, &exec_command,    &profile_command,
+    &explain_command, &doctor_command,  &version_command, &help_command,
 };
 
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]))
