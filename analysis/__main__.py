@@ -18,6 +18,7 @@ import sys
 SUBCOMMANDS = {
     "compare": ("judge", ("numpy", "scipy")),
     "export": ("export", ()),
+    "merge": ("merge", ()),
 }
 
 # What they are called in Debian.

@@ -30,16 +30,9 @@ struct command {
     int (*run)(const struct command *self, int argc, char **argv);
 };
 
-extern const struct command list_command;
-extern const struct command run_command;
-extern const struct command compare_command;
-extern const struct command judge_command;
-extern const struct command export_command;
-extern const struct command conform_command;
-extern const struct command exec_command;
-extern const struct command explain_command;
-extern const struct command profile_command;
-extern const struct command version_command;
+#define SY_COMMAND(id) extern const struct command id##_command;
+#include "command_list.h"
+#undef SY_COMMAND
 
 /* How the command was called, for lines that are to be typed again. */
 void set_program(const char *name);

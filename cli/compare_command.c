@@ -22,6 +22,7 @@
 #include "options.h"
 #include "parts.h"
 #include "plan.h"
+#include "shard.h"
 #include "suite.h"
 
 /* How long the suites take, the analysis left out. */
@@ -160,6 +161,16 @@ static const struct option compare_options_table[] = {
      .help = "folder for run files",
      .kind = OPTION_TEXT,
      AT_RUN(out)},
+    {.name = "shard",
+     .argument = "I/N",
+     .help = "do part I of N parts; 'switchyard merge' joins their files",
+     .kind = OPTION_TEXT,
+     AT_RUN(shard)},
+    {.name = "run-id",
+     .argument = "NAME",
+     .help = "of the run's folder; needed with --shard; default: the time",
+     .kind = OPTION_TEXT,
+     AT_RUN(run_id)},
     {.name = "json",
      .help = "the verdicts as one JSON object",
      .kind = OPTION_FLAG,
@@ -185,6 +196,7 @@ struct comparison {
     struct contest contest;
     struct compare_noise noise;
     struct launch launch;
+    struct shard shard;
     char exe[PATH_MAX]; /* of this command */
     int argc;
     char **argv;
@@ -215,6 +227,19 @@ static int read_options(struct comparison *s, const struct command *self)
 
     options_default(self->options, o);
     status = options_parse(self, s->argc, s->argv, o, &s->operands);
+    if (status != -1)
+        return status;
+    status = shard_read(&s->shard, run->shard, run->run_id);
+    if (status != -1)
+        return status;
+    if (s->shard.of > 1 && (o->processes == 0 || o->rounds == 0)) {
+        say("--shard: needs --processes and --rounds: what the time allows "
+            "would not be the same for each shard");
+        return CLI_USAGE;
+    }
+    status = o->processes != 0
+                 ? shard_check(&s->shard, o->processes, "processes")
+                 : -1;
     if (status != -1)
         return status;
     run->duration_ns = SY_NS_PER_S; /* any: batches end by operations */
@@ -409,6 +434,9 @@ static int dry_run(struct comparison *s)
     unsigned i;
 
     print_candidates(c);
+    if (s->shard.of > 1)
+        printf("This shard runs %zu of the processes.\n",
+               shard_share(&s->shard, c->processes));
     fflush(stdout);
     for (i = 0; i < PILOTS && status == -1 && !interrupted; i++)
         status = run_process(s, NULL, i);
@@ -435,21 +463,21 @@ static void show_progress(const struct comparison *s, uint64_t began)
     const struct contest *c = &s->contest;
     double deviation = compare_noise_deviation(&s->noise), left;
     unsigned done = s->processes;
+    unsigned all = (unsigned)shard_share(&s->shard, c->processes);
     char time[32], noise[64] = "";
 
-    left = done != 0 ? (double)(now_ns() - began) / done *
-                           (double)(c->processes - done)
-                     : (double)contest_time_ns(c);
+    left = done != 0 ? (double)(now_ns() - began) / done * (double)(all - done)
+                     : (double)contest_time_ns(c) * all / c->processes;
     format_rough_time(time, sizeof(time), left / (double)SY_NS_PER_S);
     if (deviation >= 0 && s->noise.processes >= 4)
         snprintf(noise, sizeof(noise), ", noise now +-%.2f %%",
                  100 * compare_noise_width(deviation, s->noise.processes));
     if (stream_takes_colour(stderr))
-        say_over("process %u of %u%s, about %s left", done + 1, c->processes,
-                 noise, time);
-    else if (done % ((c->processes + 9) / 10) == 0)
-        fprintf(stderr, "process %u of %u%s; about %s left\n", done + 1,
-                c->processes, noise, time);
+        say_over("process %u of %u%s, about %s left", done + 1, all, noise,
+                 time);
+    else if (done % ((all + 9) / 10) == 0)
+        fprintf(stderr, "process %u of %u%s; about %s left\n", done + 1, all,
+                noise, time);
 }
 
 /* Would another process end too late? */
@@ -471,6 +499,8 @@ static int measure_all(struct comparison *s, struct sy_run_file *file)
     int status = -1;
 
     for (i = 0; i < s->contest.processes && !interrupted && status == -1; i++) {
+        if (!shard_has(&s->shard, i))
+            continue;
         if (is_late(s, began)) {
             s->is_out_of_time = 1;
             break;
@@ -493,7 +523,10 @@ static int create_file(const struct comparison *s, struct sy_run_file **file)
 {
     static char command[] = "switchyard", subcommand[] = "compare";
     char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
-    struct sy_run_info info = {.suite = "",
+    struct sy_run_info info = {.run_id = s->options.run.run_id,
+                               .shard_index = s->shard.index,
+                               .shard_of = s->shard.of,
+                               .suite = "",
                                .suite_sha256 = "",
                                .seed = s->options.seed,
                                .argc = s->argc + 2,
@@ -531,7 +564,7 @@ static int judge(const struct comparison *s, const char *path)
     const char *with_json[] = {"compare", "--json", "--", path, NULL};
     const char *without[] = {"compare", "--", path, NULL};
 
-    if (s->options.no_verdict)
+    if (s->options.no_verdict || s->shard.of > 1) /* a part says little */
         return CLI_OK;
     return analysis_run(s->options.run.json ? with_json : without);
 }
@@ -541,9 +574,10 @@ static int conclude(const struct comparison *s, const char *path)
     int status = judge(s, path);
 
     if (s->is_out_of_time)
-        say("the time was up after %u of %u processes", s->processes,
-            s->contest.processes);
+        say("the time was up after %u of %zu processes", s->processes,
+            shard_share(&s->shard, s->contest.processes));
     say("wrote %s", path);
+    shard_say_next(&s->shard, path);
     if (interrupted) {
         say("interrupted: what was measured until then is saved");
         return CLI_INTERRUPTED;

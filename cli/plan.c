@@ -653,6 +653,29 @@ void plan_free(struct plan *plan)
     free(plan->order);
 }
 
+void plan_keep_shard(struct plan *plan, const struct shard *shard)
+{
+    size_t kept = 0, i, k;
+
+    /* Those that stay, in their order of running. */
+    for (i = 0; i < plan->count; i++)
+        if (shard_has(shard, i))
+            plan->order[kept++] = plan->order[i];
+    /* They move up, in their order of results, and take their place in the
+       order of running along. */
+    for (i = 0, k = 0; i < plan->count; i++) {
+        size_t at = 0;
+
+        while (at < kept && plan->order[at] != i)
+            at++;
+        if (at == kept)
+            continue;
+        plan->entries[k] = plan->entries[i];
+        plan->order[at] = k++;
+    }
+    plan->count = kept;
+}
+
 uint64_t plan_entry_ns(const struct plan_entry *entry)
 {
     uint64_t warm_up = entry->exp.duration_ns / 10;

@@ -11,6 +11,7 @@
 
 #include "../bench/load/experiment.h"
 #include "parts.h"
+#include "shard.h"
 #include "suite.h"
 
 struct plan_entry {
@@ -40,6 +41,10 @@ int plan_make(struct plan *plan, const struct run_options *options,
               const struct option_texts *operands);
 
 void plan_free(struct plan *plan);
+
+/* Leave those experiments that belong to a shard: of N, every Nth in the order
+   in which they are run. */
+void plan_keep_shard(struct plan *plan, const struct shard *shard);
 
 /* Return the next number of the random sequence that *state stands for; any
    state will do. */

@@ -15,6 +15,7 @@
 #include "plan.h"
 #include "progress.h"
 #include "results.h"
+#include "shard.h"
 #include "suite.h"
 #include "tls_scenario.h"
 #include "verdict.h"
@@ -128,6 +129,16 @@ const struct option run_options_table[] = {
      .help = "folder for run files",
      .kind = OPTION_TEXT,
      AT(out)},
+    {.name = "shard",
+     .argument = "I/N",
+     .help = "do part I of N parts; 'switchyard merge' joins their files",
+     .kind = OPTION_TEXT,
+     AT(shard)},
+    {.name = "run-id",
+     .argument = "NAME",
+     .help = "of the run's folder; needed with --shard; default: the time",
+     .kind = OPTION_TEXT,
+     AT(run_id)},
     {.name = "json",
      .help = "one JSON record per experiment instead of tables",
      .kind = OPTION_FLAG,
@@ -144,6 +155,7 @@ struct invocation {
     struct run_options options;
     struct option_texts operands;
     struct suite suite;
+    struct shard shard;
     struct parts parts;
     struct plan plan;
     struct machine_load before, after; /* of measuring */
@@ -188,7 +200,7 @@ static int check_options(struct invocation *s)
     if (!s->has_suite && o->workload.count == 0)
         o->workload =
             (struct option_texts){.item = {"ecdsa-p256-sign"}, .count = 1};
-    return -1;
+    return shard_read(&s->shard, o->shard, o->run_id);
 }
 
 /* ---- the plan ----------------------------------------------------------- */
@@ -372,6 +384,9 @@ static int create_file(const struct invocation *s, struct sy_run_file **file)
 {
     char **argv = full_arguments(s);
     struct sy_run_info info = {
+        .run_id = s->options.run_id,
+        .shard_index = s->shard.index,
+        .shard_of = s->shard.of,
         .suite = s->has_suite ? s->suite.name : "",
         .suite_sha256 = s->has_suite ? s->suite.sha256 : "",
         .seed = s->options.seed.item[0],
@@ -424,8 +439,10 @@ static int measure_and_show(struct invocation *s)
         show_results(s);
     if (interrupted)
         say("interrupted: what was measured until then is saved");
-    if (path[0] != '\0')
+    if (path[0] != '\0') {
         say("wrote %s", path);
+        shard_say_next(&s->shard, path);
+    }
     say_how_to_repeat(s);
     return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
 }
@@ -443,8 +460,11 @@ static int carry_out(struct invocation *s, const struct command *self)
         status =
             plan_make(&s->plan, &s->options, s->has_suite ? &s->suite : NULL,
                       &s->parts, &s->operands);
+    if (status == -1)
+        status = shard_check(&s->shard, s->plan.count, "experiments");
     if (status != -1)
         return status;
+    plan_keep_shard(&s->plan, &s->shard);
     if (s->options.load.count != 0)
         say("parts from outside are not checked by run; '%s conform FILE' "
             "does",

@@ -17,7 +17,7 @@ struct run_options {
     struct option_numbers jobs, seed, sweep_jobs;
     struct option_texts sweep_of;
     uint64_t duration_ns, stack_bytes;
-    const char *verify, *out, *suite;
+    const char *verify, *out, *suite, *shard, *run_id;
     int json, no_reference, dry_run;
 };
 

@@ -10,20 +10,10 @@
 
 static const struct option no_options[] = {{.name = NULL}};
 
-static int run_help(const struct command *self, int argc, char **argv);
-
-static const struct command help_command = {
-    .name = "help",
-    .summary = "Print what there is, or the help of one subcommand",
-    .operands = "[SUBCOMMAND]",
-    .options = no_options,
-    .run = run_help,
-};
-
 static const struct command *const commands[] = {
-    &list_command,    &run_command,     &compare_command, &judge_command,
-    &export_command,  &conform_command, &exec_command,    &profile_command,
-    &explain_command, &version_command, &help_command,
+#define SY_COMMAND(id) &id##_command,
+#include "command_list.h"
+#undef SY_COMMAND
 };
 
 #define COMMANDS_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -82,6 +72,14 @@ static int run_help(const struct command *self, int argc, char **argv)
     options_print_help(command);
     return CLI_OK;
 }
+
+const struct command help_command = {
+    .name = "help",
+    .summary = "Print what there is, or the help of one subcommand",
+    .operands = "[SUBCOMMAND]",
+    .options = no_options,
+    .run = run_help,
+};
 
 static int dispatch(int argc, char **argv)
 {

@@ -281,12 +281,51 @@ def read(path):
     return comparison
 
 
+# What of a machine's description and environment its keys are made of.
+HARDWARE = ("arch", "cpu_model", "cpu_id", "cpus", "hypervisor")
+ENVIRONMENT = ("kernel", "libc", "page_bytes", "cpus_usable", "governor",
+               "turbo", "smt", "isolated", "clock_source", "mitigations")
+
+
+def machine_facts(meta):
+    return {**meta.get("machine", {}), **(meta.get("environment") or {}),
+            "libc": (meta.get("libraries") or {}).get("libc")}
+
+
+def describe_machines(one, other):
+    """Words for what makes the machines of two metas different."""
+    a, b = machine_facts(one), machine_facts(other)
+    words = [f"fingerprints {a.get('fingerprint')} and {b.get('fingerprint')}"]
+    for title, key, names in (
+            ("hardware", "hardware_key", HARDWARE),
+            ("environment", "environment_key", ENVIRONMENT)):
+        if a.get(key) == b.get(key):
+            continue
+        if None in (a.get(key), b.get(key)):
+            words.append(f"{title}: one file is older than its key")
+            continue
+        facts = [f"{name} {a.get(name)} and {b.get(name)}" for name in names
+                 if a.get(name) != b.get(name)]
+        words.append(f"another {title}"
+                     + (": " + ", ".join(facts) if facts else ""))
+    return "; ".join(words)
+
+
+def check_machines(first, other):
+    """Refuse to pool what was not measured on one machine in one state."""
+    if first.meta.get("machine", {}).get("fingerprint") != \
+            other.meta.get("machine", {}).get("fingerprint"):
+        raise Refused(WRONG, f"{first.path} and {other.path} differ in "
+                      "machine: they are not judged together; "
+                      + describe_machines(first.meta, other.meta))
+
+
 def identity(comparison):
-    """What must be the same in files that are pooled, by name."""
+    """What must be the same in files that are pooled, by name; the machine
+    aside."""
     meta = comparison.meta
     build = meta.get("build", {})
     return {
-        "machine": meta.get("machine", {}).get("fingerprint"),
         "version": (build.get("version"), build.get("git")),
         "compiler and flags": (build.get("compiler"), build.get("flags")),
         "libraries": meta.get("libraries"),
@@ -307,6 +346,7 @@ def check_same(comparisons):
             raise Refused(WRONG, f"{runs[key]} and {c.path} are the same run: "
                           "it would count twice")
         runs[key] = c.path
+        check_machines(first, c)
         for name, value in identity(c).items():
             if value != identity(first)[name]:
                 raise Refused(WRONG, f"{first.path} and {c.path} differ in "

@@ -92,19 +92,50 @@ static unsigned cpus_usable(void)
     return (unsigned)CPU_COUNT(&set);
 }
 
-static void hash_facts(struct sy_machine *m)
+static void hash_text(const char *text, int bytes, char *hex)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
-    char text[5 * SY_MACHINE_TEXT_BYTES];
-    int n =
-        snprintf(text, sizeof(text), "%s\n%s\n%s\n%s\n%u\n%d\n", m->arch,
-                 m->cpu_model, m->cpu_id, m->kernel, m->cpus, m->hypervisor);
 
-    if (EVP_Digest(text, (size_t)n, digest, NULL, EVP_sha256(), NULL) != 1)
+    if (bytes < 0 ||
+        EVP_Digest(text, (size_t)bytes, digest, NULL, EVP_sha256(), NULL) != 1)
         memset(digest, 0, sizeof(digest));
     for (size_t i = 0; i < 8; i++)
-        snprintf(m->fingerprint + 2 * i, 3, "%02x", (unsigned)digest[i]);
+        snprintf(hex + 2 * i, 3, "%02x", (unsigned)digest[i]);
 }
+
+void sy_machine_hash(struct sy_machine *m)
+{
+    const struct sy_kernel_settings *s = &m->settings;
+    char text[sizeof(*s) + 5 * SY_MACHINE_TEXT_BYTES];
+    int n;
+
+    n = snprintf(text, sizeof(text), "%s\n%s\n%s\n%u\n%d\n", m->arch,
+                 m->cpu_model, m->cpu_id, m->cpus, m->hypervisor);
+    hash_text(text, n, m->hardware_key);
+    n = snprintf(text, sizeof(text),
+                 "%s\n%s\n%llu\n%u\n%s\n%s\n%s\n%s\n%s\n%s\n", m->kernel,
+                 m->libc, (unsigned long long)m->page_bytes, m->cpus_usable,
+                 s->governor, s->turbo, s->smt, s->isolated, s->clock_source,
+                 s->mitigations);
+    hash_text(text, n, m->environment_key);
+    n = snprintf(text, sizeof(text), "%s\n%s\n", m->hardware_key,
+                 m->environment_key);
+    hash_text(text, n, m->fingerprint);
+}
+
+/* glibc tells its version here; other libraries have no such name. */
+#ifdef _CS_GNU_LIBC_VERSION
+static void read_libc(struct sy_machine *m)
+{
+    if (confstr(_CS_GNU_LIBC_VERSION, m->libc, sizeof(m->libc)) == 0)
+        set_text(m->libc, "");
+}
+#else
+static void read_libc(struct sy_machine *m)
+{
+    set_text(m->libc, "");
+}
+#endif
 
 void sy_machine_read(struct sy_machine *m)
 {
@@ -126,5 +157,7 @@ void sy_machine_read(struct sy_machine *m)
     m->cpus_usable = cpus_usable();
     m->page_bytes = page_bytes > 0 ? (uint64_t)page_bytes : 0;
     m->memory_bytes = pages > 0 ? (uint64_t)pages * m->page_bytes : 0;
-    hash_facts(m);
+    read_libc(m);
+    sy_kernel_settings_read(&m->settings, SY_SYS);
+    sy_machine_hash(m);
 }

@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kernel_settings.h"
+
 #define SY_MACHINE_TEXT_BYTES        128
 #define SY_MACHINE_FINGERPRINT_BYTES 17
 
@@ -23,14 +25,28 @@ struct sy_machine {
     uint64_t memory_bytes; /* all of the machine's */
     uint64_t page_bytes;
 
-    /* 16 hex digits of a hash of arch, cpu_model, cpu_id, kernel, cpus and
-       hypervisor: the same after each boot, different where results must not
-       be pooled. Nothing in it names the machine or its user. */
+    char libc[SY_MACHINE_TEXT_BYTES]; /* name and version */
+    struct sy_kernel_settings settings;
+
+    /*
+     * Hashes of 16 hex digits: the same after each boot, different where
+     * results must not be pooled. Nothing in them names the machine or its
+     * user.
+     *
+     *   hardware_key     arch, cpu_model, cpu_id, cpus, hypervisor
+     *   environment_key  kernel, libc, page_bytes, cpus_usable, settings
+     *   fingerprint      both keys
+     */
+    char hardware_key[SY_MACHINE_FINGERPRINT_BYTES];
+    char environment_key[SY_MACHINE_FINGERPRINT_BYTES];
     char fingerprint[SY_MACHINE_FINGERPRINT_BYTES];
 };
 
 /* Read the facts. What cannot be read is "unknown" or 0. */
 void sy_machine_read(struct sy_machine *machine);
+
+/* Work the keys and the fingerprint out from the other members. */
+void sy_machine_hash(struct sy_machine *machine);
 
 /*
  * Return how OpenSSL's own ASYNC_JOB switches in the libcrypto that is loaded:

@@ -16,7 +16,6 @@
 
 #include "run_record.h"
 
-#define SHARD_NAME   "shard-1of1.jsonl"
 #define TMP_SUFFIX   ".tmp"
 #define RUN_ID_BYTES 128
 #define HEX_BYTES    65
@@ -214,7 +213,7 @@ static void make_run_id(char *id)
              (unsigned)random[1], (unsigned)random[2]);
 }
 
-static bool is_run_id(const char *id)
+bool sy_run_file_is_id(const char *id)
 {
     size_t n = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
                           "0123456789._-");
@@ -224,10 +223,10 @@ static bool is_run_id(const char *id)
 
 /* Name, make folders, open. */
 static int open_tmp(struct sy_run_file *file, const char *folder,
-                    const char *run_id, const char *fingerprint, char *why,
-                    size_t why_bytes)
+                    const char *run_id, const char *fingerprint,
+                    const struct sy_run_info *info, char *why, size_t why_bytes)
 {
-    size_t bytes = strlen(folder);
+    size_t bytes = strlen(folder), room;
     int err;
 
     while (bytes > 1 && folder[bytes - 1] == '/')
@@ -239,10 +238,14 @@ static int open_tmp(struct sy_run_file *file, const char *folder,
     snprintf(file->folder, sizeof(file->folder), "%.*s/%s/%s", (int)bytes,
              folder, run_id, fingerprint);
     bytes = strlen(file->folder);
+    room = sizeof(file->path) - bytes;
     memcpy(file->path, file->folder, bytes);
-    strcpy(file->path + bytes, "/" SHARD_NAME);
-    memcpy(file->tmp_path, file->folder, bytes);
-    strcpy(file->tmp_path + bytes, "/" SHARD_NAME TMP_SUFFIX);
+    snprintf(file->path + bytes, room, "/shard-%uof%u.jsonl",
+             sy__run_shard(info->shard_index), sy__run_shard(info->shard_of));
+    memcpy(file->tmp_path, file->path, sizeof(file->path));
+    bytes = strlen(file->path);
+    room = sizeof(file->tmp_path) - bytes;
+    snprintf(file->tmp_path + bytes, room, TMP_SUFFIX);
 
     err = make_folders(file->folder, &file->kept_bytes);
     if (err == 0 && access(file->path, F_OK) == 0)
@@ -253,8 +256,14 @@ static int open_tmp(struct sy_run_file *file, const char *folder,
         err = file->fd == -1 ? -errno : 0;
     }
     if (err != 0) {
-        say(why, why_bytes, err, "cannot make %.300s: %s", file->path,
-            strerror(-err));
+        const bool is_going_on =
+            err == -EEXIST && access(file->path, F_OK) == -1;
+
+        say(why, why_bytes, err, "cannot make %.300s: %s%s",
+            is_going_on ? file->tmp_path : file->path, strerror(-err),
+            is_going_on ? ": its run is going on, or was killed, and then the "
+                          "file can be removed"
+                        : "");
         remove_folders(file->folder, file->kept_bytes);
     }
     return err;
@@ -276,11 +285,9 @@ int sy_run_file_create(struct sy_run_file **out, const char *folder,
                    (long long)INT64_MAX);
     make_run_id(run_id);
     if (info->run_id != NULL) {
-        if (!is_run_id(info->run_id))
+        if (!sy_run_file_is_id(info->run_id))
             return say(why, why_bytes, -EINVAL,
-                       "a run's name has at most %d letters, digits, dots, "
-                       "dashes and underscores, and no dot in front",
-                       RUN_ID_BYTES - 1);
+                       "a run's name is " SY_RUN_FILE_ID_WORDS);
         strcpy(run_id, info->run_id);
     }
     file = calloc(1, sizeof(*file));
@@ -292,7 +299,8 @@ int sy_run_file_create(struct sy_run_file **out, const char *folder,
         goto free_file;
     }
     sy_machine_read(&machine);
-    err = open_tmp(file, folder, run_id, machine.fingerprint, why, why_bytes);
+    err = open_tmp(file, folder, run_id, machine.fingerprint, info, why,
+                   why_bytes);
     if (err != 0)
         goto free_hash;
     err =

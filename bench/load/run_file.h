@@ -29,15 +29,24 @@ struct sy_run_file;
 /* What only the caller knows. Strings are borrowed during create. */
 struct sy_run_info {
     const char *run_id; /* a folder name; NULL: the time and a random part */
-    const char *suite;  /* name of the suite, "" if there is none */
-    const char *suite_sha256; /* 64 hex digits, "" if there is none */
+    unsigned shard_index, shard_of; /* from 1; 0 of 0 is 1 of 1 */
+    const char *suite;              /* name of the suite, "" if there is none */
+    const char *suite_sha256;       /* 64 hex digits, "" if there is none */
     uint64_t seed;
     int argc;
     char *const *argv;
 };
 
+#define SY_RUN_FILE_ID_WORDS                                                   \
+    "a name of at most 127 letters, digits, dots, dashes and underscores, "    \
+    "with no dot in front"
+
+/* Can a run be called that? */
+bool sy_run_file_is_id(const char *run_id);
+
 /*
- * Begin a run file: <folder>/<run-id>/<fingerprint>/shard-1of1.jsonl.tmp.
+ * Begin a run file:
+ * <folder>/<run-id>/<fingerprint>/shard-<index>of<of>.jsonl.tmp.
  * Folders are made as needed.
  *
  * @out     set to the file, NULL on failure

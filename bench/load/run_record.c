@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "../environment/build_facts.h"
+#include "../environment/checkup.h"
 #include "peer.h"
 
 void sy__run_time(char *text)
@@ -16,6 +17,11 @@ void sy__run_time(char *text)
     memset(&tm, 0, sizeof(tm));
     gmtime_r(&now, &tm);
     strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}
+
+unsigned sy__run_shard(unsigned given)
+{
+    return given != 0 ? given : 1;
 }
 
 /* A string that need not be UTF-8, as arguments need not: what JSON could not
@@ -57,12 +63,44 @@ static json_t *number_or_null(int64_t value)
 static json_t *machine_object(const struct sy_machine *m)
 {
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "fingerprint",
-        m->fingerprint, "arch", text(m->arch), "cpu_model", text(m->cpu_model),
-        "cpu_id", text(m->cpu_id), "kernel", text(m->kernel), "cpus",
-        number(m->cpus), "cpus_usable", number(m->cpus_usable), "hypervisor",
-        (int)m->hypervisor, "memory_bytes", number(m->memory_bytes),
-        "page_bytes", number(m->page_bytes));
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o}",
+        "fingerprint", m->fingerprint, "hardware_key", m->hardware_key,
+        "environment_key", m->environment_key, "arch", text(m->arch),
+        "cpu_model", text(m->cpu_model), "cpu_id", text(m->cpu_id), "kernel",
+        text(m->kernel), "cpus", number(m->cpus), "cpus_usable",
+        number(m->cpus_usable), "hypervisor", (int)m->hypervisor,
+        "memory_bytes", number(m->memory_bytes), "page_bytes",
+        number(m->page_bytes));
+}
+
+/* One string for each line of text; null if there is none. */
+static json_t *lines_array(const char *lines)
+{
+    json_t *array = lines[0] != '\0' ? json_array() : json_null();
+
+    while (*lines != '\0') {
+        const size_t bytes = strcspn(lines, "\n");
+
+        if (json_array_append_new(array, json_stringn(lines, bytes)) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+        lines += bytes + (lines[bytes] == '\n');
+    }
+    return array;
+}
+
+static json_t *environment_object(const struct sy_machine *m)
+{
+    const struct sy_kernel_settings *s = &m->settings;
+
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "governor",
+        text(s->governor), "turbo", text(s->turbo), "smt", text(s->smt),
+        "isolated", text(s->isolated), "clock_source", text(s->clock_source),
+        "mitigations", lines_array(s->mitigations), "syscall_ns",
+        number_or_null(sy_syscall_cost_ns()), "steal_boot_permille",
+        number_or_null(sy_steal_since_boot_permille(SY_PROC)));
 }
 
 static json_t *argv_array(const struct sy_run_info *info)
@@ -99,12 +137,14 @@ json_t *sy__run_meta(const struct sy_run_info *info, const char *run_id,
     sy_build_facts(&b);
     sy__run_time(now);
     return json_pack(
-        "{s:s, s:s, s:s, s:{s:i, s:i}, s:s, s:o, s:o, s:o, s:o,"
+        "{s:s, s:s, s:s, s:{s:i, s:i}, s:s, s:o, s:o, s:o, s:o, s:o,"
         " s:{s:o, s:o, s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:s}}",
         "type", "meta", "schema", SY_RUN_FILE_SCHEMA, "run_id", run_id, "shard",
-        "index", 1, "of", 1, "started", now, "seed", number(info->seed), "argv",
-        argv_array(info), "suite", suite_object(info), "machine",
-        machine_object(machine), "build", "version", text(b.version), "git",
+        "index", (int)sy__run_shard(info->shard_index), "of",
+        (int)sy__run_shard(info->shard_of), "started", now, "seed",
+        number(info->seed), "argv", argv_array(info), "suite",
+        suite_object(info), "machine", machine_object(machine), "environment",
+        environment_object(machine), "build", "version", text(b.version), "git",
         text(b.git), "compiler", text(b.compiler), "flags", text(b.flags),
         "libraries", "openssl", text(b.openssl), "liburing", text(b.liburing),
         "jansson", text(b.jansson), "libc", text(b.libc), "openssl_switch",

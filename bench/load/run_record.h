@@ -20,6 +20,9 @@ json_t *sy__run_record(const struct sy_experiment *exp,
 /* What the experiment is, without what is asked of it. */
 json_t *sy__run_experiment(const struct sy_experiment *exp);
 
+/* What is written for the index of a shard, or for how many there are. */
+unsigned sy__run_shard(unsigned given);
+
 /* Write the present time as "2025-01-31T12:00:00Z" into 32 bytes. */
 void sy__run_time(char *text);
 

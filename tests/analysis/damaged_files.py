@@ -256,6 +256,29 @@ def what_must_not_be_pooled(w):
 
 
 @case
+def which_of_the_machine_differs_is_named(w):
+    def keyed(hardware, environment, **facts):
+        lines = lines_of(run_id=hardware + environment)
+        lines[0]["machine"] = {"fingerprint": hardware + environment,
+                               "hardware_key": hardware,
+                               "environment_key": environment,
+                               "cpu_model": hardware}
+        lines[0]["environment"] = facts
+        return w.write(text_of(lines), f"{hardware}-{environment}.jsonl")
+
+    a = keyed("h1", "e1", governor="performance")
+    result = w.judge(a, keyed("h1", "e2", governor="powersave"))
+    expect(result, 2, "differ in machine", "fingerprints h1e1 and h1e2",
+           "another environment: governor performance and powersave")
+    assert "another hardware" not in result.stderr, result.stderr
+    result = w.judge(a, keyed("h2", "e1", governor="performance"))
+    expect(result, 2, "another hardware: cpu_model h1 and h2")
+    assert "another environment" not in result.stderr, result.stderr
+    older = w.write(text_of(lines_of(run_id="older")), "older.jsonl")
+    expect(w.judge(a, older), 2, "differ in machine", "older than its key")
+
+
+@case
 def without_numpy(w):
     """-S hides the modules of the distribution."""
     path = w.write(text_of(lines_of()))

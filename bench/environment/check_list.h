@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks in the order in which they are shown: SY_CHECK(name, title), judged
+   by sy__check_<name>() of one of the check_*.c. No include guard: included
+   twice on purpose. */
+SY_CHECK(build, "this program")
+SY_CHECK(tracer, "traced")
+SY_CHECK(cpus, "CPUs to run on")
+SY_CHECK(load, "load now")
+SY_CHECK(virtual, "virtual machine")
+SY_CHECK(steal, "steal")
+SY_CHECK(clock, "clock")
+SY_CHECK(syscall, "system call")
+SY_CHECK(timer, "waking by a timer")
+SY_CHECK(wake, "waking by a thread")
+SY_CHECK(governor, "frequency governor")
+SY_CHECK(turbo, "turbo")
+SY_CHECK(smt, "SMT")
+SY_CHECK(isolated, "isolated CPUs")
+SY_CHECK(mitigations, "CPU mitigations")
+SY_CHECK(aslr, "ASLR")
+SY_CHECK(counters, "CPU counters")
+SY_CHECK(io_uring, "io_uring")
+SY_CHECK(mappings, "memory mappings")
+SY_CHECK(descriptors, "file descriptors")
+SY_CHECK(memlock, "locked memory")
+SY_CHECK(libraries, "libraries")
