@@ -505,8 +505,8 @@ static int check_end(struct checker *c, json_t *object)
 /* Of the lines between meta and end. */
 static bool is_line_type(const char *type)
 {
-    static const char *const types[] = {"record", "comparison", "candidate",
-                                        "process", "batch"};
+    static const char *const types[] = {"record",  "comparison", "candidate",
+                                        "process", "batch",      "cost"};
 
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
         if (strcmp(type, types[i]) == 0)
