@@ -13,7 +13,7 @@ SY_PACKAGES_CHECK=("${SY_PACKAGES_RUN[@]}" binutils libbenchmark-dev
     libcriterion-dev systemtap-sdt-dev clang clang-format-14 libclang-rt-14-dev
     libboost-context-dev libboost-fiber-dev libevent-dev libuv1-dev
     python3-jsonschema strace valgrind gdb haproxy
-    openjdk-17-jdk-headless libhdrhistogram-java)
+    openjdk-17-jdk-headless libhdrhistogram-java linux-perf bpftrace)
 
 sy_say() {
     printf '%s\n' "$*" >&2
