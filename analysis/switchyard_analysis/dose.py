@@ -23,7 +23,7 @@ FREE = {"switch": "switching", "wake": "a wake-up",
         "device": "a device operation"}
 
 # A spin that is off by more than this is worth a line.
-SPIN_PART = 0.02
+SPIN_PART = 0.05
 
 # The end of a spin is predicted wrong, which is not part of the dose: slopes
 # that exceed it by no more than this are not remarkable.
@@ -383,9 +383,9 @@ def analyse_program(path, settings, runs, is_interrupted):
         columns = [zero] + [i for i, d in enumerate(doses)
                             if d[factor + "_ns"]
                             and not np.isnan(time[:, i]).all()]
-        x = np.array([float(doses[i].get("real_ns") or
-                            doses[i][factor + "_ns"]) for i in columns])
-        x[0] = 0.0
+        x = np.array([0.0] + [(doses[i].get("real_ps") or
+                               1000 * doses[i][factor + "_ns"]) / 1000
+                              for i in columns[1:]])
         n = 1 if factor == "switch" else 2
         cost = float(np.median(costs)) if costs and factor == "switch" else None
         value = dose_object(
@@ -395,8 +395,14 @@ def analyse_program(path, settings, runs, is_interrupted):
             else None,
             response(x, cpu[:, columns], len(wanted)) if len(columns) > 1
             else None, cost, totals)
-        value["spins"] = []
+        value["spins"] = [{"asked_ns": doses[i][factor + "_ns"],
+                           "real_ns": float(real)}
+                          for i, real in zip(columns[1:], x[1:])]
         factors.append(value)
+    if all(len(f["levels"]) == 1 for f in factors) and missing:
+        raise run_file.Refused(
+            run_file.INCOMPLETE, f"{path}: the program survived no dose: "
+            + "; ".join(f"{m['label']}: {m['reasons'][0]}" for m in missing))
     if all(f["time"] is None for f in factors):
         raise run_file.Refused(
             run_file.INCOMPLETE, f"{path}: {blocks} blocks with enough runs "
