@@ -12,11 +12,14 @@ import importlib
 import os
 import sys
 
+from switchyard_analysis import run_file
+
 # Of each subcommand: its module, whose main() takes the arguments, and the
 # modules of other people that it needs. None is loaded before it is needed:
 # scipy takes longer than what most subcommands do.
 SUBCOMMANDS = {
     "compare": ("judge", ("numpy", "scipy")),
+    "dose": ("dose", ("numpy", "scipy")),
     "export": ("export", ()),
     "merge": ("merge", ()),
 }
@@ -45,7 +48,10 @@ def main(argv):
               + ", ".join(SUBCOMMANDS) + f", not '{' '.join(argv[:1])}'",
               file=sys.stderr)
         return 2
-    module, modules = SUBCOMMANDS[argv[0]]
+    what = argv[0]
+    if what == "compare" and any(map(run_file.is_dosed, argv[1:])):
+        what = "dose"  # judged as what it is
+    module, modules = SUBCOMMANDS[what]
     missing = missing_packages(modules)
     if missing:
         print("switchyard: the analysis needs these packages: "

@@ -13,6 +13,7 @@
 #include "../bench/load/williams.h"
 #include "analysis.h"
 #include "command.h"
+#include "compare_command.h"
 #include "compare_file.h"
 #include "compare_noise.h"
 #include "compare_plan.h"
@@ -41,15 +42,7 @@
    order. */
 #define LAYOUTS_MAX 64
 
-static const char *const suite_choices[] = {"quick", "standard", "rigorous",
-                                            NULL};
-
-struct compare_options {
-    struct run_options run;
-    const char *suite;
-    uint64_t time_ns, rounds, processes, plant_permille, seed;
-    int no_verdict, no_pin;
-};
+const char *const compare_suites[] = {"quick", "standard", "rigorous", NULL};
 
 #define AT(member)     .offset = offsetof(struct compare_options, member)
 #define AT_RUN(member) .offset = offsetof(struct compare_options, run.member)
@@ -96,7 +89,7 @@ static const struct option compare_options_table[] = {
      .help = "how much time: quick, a minute; standard, ten; rigorous, an "
              "hour",
      .kind = OPTION_CHOICE,
-     .choices = suite_choices,
+     .choices = compare_suites,
      AT(suite)},
     {.name = "time",
      .argument = "TIME",
@@ -189,6 +182,7 @@ static const struct option compare_options_table[] = {
 
 /* One invocation. */
 struct comparison {
+    const struct compare_kind *kind;
     struct compare_options options;
     struct option_texts operands;
     struct parts parts;
@@ -246,6 +240,7 @@ static int read_options(struct comparison *s, const struct command *self)
     run->verify = "sample";
     run->seed.item[0] = o->seed;
     run->seed.count = 1;
+    o->is_chosen = s->operands.count != 0 || run->switcher.count != 0;
     if (run->workload.count == 0)
         only(&run->workload, "ecdsa-p256-sign");
     if (run->reference.count == 0)
@@ -264,6 +259,8 @@ static int make_plan(struct comparison *s)
     if (status == -1)
         status =
             plan_make(&s->plan, &s->options.run, NULL, &s->parts, &s->operands);
+    if (status == -1 && s->kind->arrange != NULL)
+        status = s->kind->arrange(&s->plan, &s->options);
     return status;
 }
 
@@ -355,6 +352,7 @@ static int run_process(struct comparison *s, struct sy_run_file *file,
 {
     struct contest *c = &s->contest;
     struct compare_process p = {.exe = s->launch.exe,
+                                .subcommand = s->launch.subcommand,
                                 .argv = s->launch.argv,
                                 .argc = s->launch.argc,
                                 .timeout_ns = contest_timeout_ns(c, c->rounds),
@@ -521,7 +519,7 @@ static int measure_all(struct comparison *s, struct sy_run_file *file)
 
 static int create_file(const struct comparison *s, struct sy_run_file **file)
 {
-    static char command[] = "switchyard", subcommand[] = "compare";
+    static char command[] = "switchyard";
     char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
     struct sy_run_info info = {.run_id = s->options.run.run_id,
                                .shard_index = s->shard.index,
@@ -539,7 +537,7 @@ static int create_file(const struct comparison *s, struct sy_run_file **file)
         return CLI_ENVIRONMENT;
     }
     argv[0] = command;
-    argv[1] = subcommand;
+    argv[1] = (char *)(uintptr_t)s->kind->subcommand; /* not written to */
     for (int i = 0; i < s->argc; i++)
         argv[i + 2] = s->argv[i];
     err = sy_run_file_create(file, s->options.run.out, &info, why, sizeof(why));
@@ -561,8 +559,9 @@ static int create_file(const struct comparison *s, struct sy_run_file **file)
 
 static int judge(const struct comparison *s, const char *path)
 {
-    const char *with_json[] = {"compare", "--json", "--", path, NULL};
-    const char *without[] = {"compare", "--", path, NULL};
+    const char *what = s->kind->subcommand;
+    const char *with_json[] = {what, "--json", "--", path, NULL};
+    const char *without[] = {what, "--", path, NULL};
 
     if (s->options.no_verdict || s->shard.of > 1) /* a part says little */
         return CLI_OK;
@@ -633,6 +632,7 @@ static int carry_out(struct comparison *s, const struct command *self)
     }
     s->exe[n] = '\0';
     s->launch.exe = s->exe;
+    s->launch.subcommand = s->kind->subcommand;
     s->launch.argv = s->argv;
     s->launch.argc = s->argc;
     s->launch.interrupted = &interrupted;
@@ -678,7 +678,8 @@ static int be_worker(struct comparison *s, const struct command *self,
     return status == -1 ? compare_worker_run(share, &s->plan) : status;
 }
 
-static int run_compare(const struct command *self, int argc, char **argv)
+int compare_run_kind(const struct compare_kind *kind,
+                     const struct command *self, int argc, char **argv)
 {
     struct comparison *s = calloc(1, sizeof(*s));
     int is_worker = argc >= 2 && strcmp(argv[0], "--worker") == 0;
@@ -688,6 +689,7 @@ static int run_compare(const struct command *self, int argc, char **argv)
         say("no memory");
         return CLI_ENVIRONMENT;
     }
+    s->kind = kind;
     s->argc = is_worker ? argc - 2 : argc;
     s->argv = is_worker ? argv + 2 : argv;
     status = is_worker ? be_worker(s, self, argv[1]) : carry_out(s, self);
@@ -695,6 +697,13 @@ static int run_compare(const struct command *self, int argc, char **argv)
     plan_free(&s->plan);
     free(s);
     return status;
+}
+
+static int run_compare(const struct command *self, int argc, char **argv)
+{
+    static const struct compare_kind kind = {.subcommand = "compare"};
+
+    return compare_run_kind(&kind, self, argc, argv);
 }
 
 const struct command compare_command = {

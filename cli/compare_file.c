@@ -87,12 +87,71 @@ static json_t *merged(json_t *object, json_t *more)
     return object;
 }
 
+/* The members that lines of candidates under doses have besides; else none. */
+static json_t *dose_of_candidate(const struct contest *c, unsigned i)
+{
+    const struct plan_entry *entry = &c->plan->entries[c->candidates[i].entry];
+    struct sy_dose dose;
+
+    if (entry->dose < 0)
+        return json_object();
+    sy_dose_get((unsigned)entry->dose, &dose);
+    return json_pack("{s:{s:o, s:o, s:o}}", "dose", "switch_ns",
+                     number(dose.ns[SY_DOSE_SWITCH]), "wake_ns",
+                     number(dose.ns[SY_DOSE_WAKE]), "device_ns",
+                     number(dose.ns[SY_DOSE_DEVICE]));
+}
+
+static json_t *dose_of_batch(const struct contest *c,
+                             const struct compare_batch *b)
+{
+    const struct sy_dose_counts *d = &b->dose;
+    uint32_t entry = c->candidates[b->candidate].entry;
+
+    if (c->plan->entries[entry].dose < 0)
+        return json_object();
+    return json_pack(
+        "{s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}", "dose", "jobs",
+        number(d->jobs), "switches", number(d->applied[SY_DOSE_SWITCH]),
+        "wakes", number(d->applied[SY_DOSE_WAKE]), "device_operations",
+        number(d->applied[SY_DOSE_DEVICE]), "collected", number(d->collected),
+        "switch_ns", number(d->switch_ns), "wake_ns", number(d->wake_ns),
+        "collect_ns", number(d->collect_ns), "device_ns", number(d->device_ns));
+}
+
+/* How long the doses are in a process: a list of each candidate's, null for
+   one without. */
+static json_t *doses_of_process(const struct contest *c,
+                                const struct compare_share *share)
+{
+    json_t *list = json_array();
+    int has_doses = 0;
+
+    for (unsigned i = 0; i < c->count; i++) {
+        const uint64_t *ps = share->dose_ps[i];
+        int level = c->plan->entries[c->candidates[i].entry].dose;
+
+        has_doses |= level >= 0;
+        (void)json_array_append_new(
+            list, level < 0 ? json_null()
+                            : json_pack("{s:o, s:o, s:o}", "switch_ps",
+                                        number(ps[SY_DOSE_SWITCH]), "wake_ps",
+                                        number(ps[SY_DOSE_WAKE]), "device_ps",
+                                        number(ps[SY_DOSE_DEVICE])));
+    }
+    if (has_doses)
+        return json_pack("{s:o}", "doses", list);
+    json_decref(list);
+    return json_object();
+}
+
 static json_t *candidate(const struct contest *c, unsigned i)
 {
     const struct candidate *one = &c->candidates[i];
 
     return merged(
-        candidate_object(c, one->entry, one->label),
+        merged(candidate_object(c, one->entry, one->label),
+               dose_of_candidate(c, i)),
         json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "candidate", number(i),
                   "task", number(one->task), "twin_of",
                   one->twin_of < 0 ? json_null() : json_integer(one->twin_of),
@@ -216,12 +275,16 @@ int compare_file_process(struct sy_run_file *file, const struct contest *c,
                          const struct compare_share *share, char *why,
                          size_t why_bytes)
 {
-    int err = add(file, process_object(process_number, layout, p, share), why,
-                  why_bytes);
+    int err = add(file,
+                  merged(process_object(process_number, layout, p, share),
+                         doses_of_process(c, share)),
+                  why, why_bytes);
     uint32_t i;
 
     for (i = 0; i < p->batches && err == 0; i++)
-        err = add(file, batch(c, process_number, &share->batches[i]), why,
-                  why_bytes);
+        err = add(file,
+                  merged(batch(c, process_number, &share->batches[i]),
+                         dose_of_batch(c, &share->batches[i])),
+                  why, why_bytes);
     return err;
 }

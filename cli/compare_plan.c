@@ -74,6 +74,10 @@ static void make_label(const struct contest *c, uint32_t entry, char *label,
     int device = 0, jobs = 0;
     size_t i;
 
+    if (c->plan->entries[entry].label[0] != '\0') {
+        snprintf(label, bytes, "%s", c->plan->entries[entry].label);
+        return;
+    }
     for (i = 0; i < c->plan->count; i++) {
         const struct sy_experiment *other = &c->plan->entries[i].exp;
 
@@ -352,6 +356,7 @@ static int calibrate_once(struct contest *c, const struct launch *launch,
                           uint32_t rounds, int *again)
 {
     struct compare_process p = {.exe = launch->exe,
+                                .subcommand = launch->subcommand,
                                 .argv = launch->argv,
                                 .argc = launch->argc,
                                 .timeout_ns = 4 * TIMEOUT_NS,

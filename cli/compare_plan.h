@@ -65,6 +65,7 @@ struct contest {
 /* What processes are started with. */
 struct launch {
     const char *exe;
+    const char *subcommand;
     char **argv;
     int argc;
     const volatile sig_atomic_t *interrupted;

@@ -84,16 +84,16 @@ static char **padded_environment(char *pad, unsigned bytes)
     return env;
 }
 
-/* "compare --worker FD ...", or NULL. */
+/* "SUBCOMMAND --worker FD ...", or NULL. */
 static char **worker_arguments(const struct compare_process *p, char *fd_text)
 {
-    static char subcommand[] = "compare", option[] = "--worker";
+    static char option[] = "--worker";
     char **argv = calloc((size_t)p->argc + 5, sizeof(*argv));
 
     if (argv == NULL)
         return NULL;
     argv[0] = (char *)(uintptr_t)program();
-    argv[1] = subcommand;
+    argv[1] = (char *)(uintptr_t)p->subcommand; /* not written to */
     argv[2] = option;
     argv[3] = fd_text;
     for (int i = 0; i < p->argc; i++)

@@ -13,8 +13,9 @@
 #include "compare_share.h"
 
 struct compare_process {
-    const char *exe; /* what is executed */
-    char **argv;     /* of this command, from the subcommand's name on */
+    const char *exe;        /* what is executed */
+    const char *subcommand; /* with --worker: carries out what it shares */
+    char **argv;            /* what stood behind the subcommand's name */
     int argc;
     uint64_t timeout_ns;
     const volatile sig_atomic_t *interrupted;

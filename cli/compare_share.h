@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../bench/dose/dosed_parts.h"
 #include "../bench/load/batches.h"
 
 #define COMPARE_CANDIDATES_MAX 64
@@ -30,6 +31,8 @@ struct compare_batch {
     uint32_t position;  /* in the round, from 0 */
     uint32_t candidate; /* from 0 */
     struct sy_batch batch;
+    struct sy_dose_counts dose; /* of a candidate under doses; the lead-in is
+                                   in it */
 };
 
 struct compare_share {
@@ -57,6 +60,8 @@ struct compare_share {
     uint64_t rounds_ns;       /* all rounds together */
     uint32_t aslr;            /* addresses are randomised: 0 or 1 */
     uint32_t stack_offsets[COMPARE_CANDIDATES_MAX];
+    uint64_t dose_ps[COMPARE_CANDIDATES_MAX][SY_DOSE_FACTORS]; /* as they
+                                                          really are, here */
     char reason[SY_OUTCOME_TEXT_BYTES];
     struct compare_batch batches[]; /* rounds * count */
 };

@@ -134,6 +134,12 @@ static int open_all(struct worker *w)
     return status;
 }
 
+/* Its level, -1: it takes no doses. */
+static int dose_level(const struct worker *w, uint32_t candidate)
+{
+    return w->plan->entries[w->share->entry[candidate]].dose;
+}
+
 static int measure_one(struct worker *w, uint32_t round, uint32_t position,
                        uint32_t candidate)
 {
@@ -141,14 +147,20 @@ static int measure_one(struct worker *w, uint32_t round, uint32_t position,
     /* Written by this process only. */
     uint32_t done = atomic_load_explicit(&s->done, memory_order_relaxed);
     struct compare_batch *b = &s->batches[done];
+    struct sy_dose_counts before;
+    int level = dose_level(w, candidate);
 
     note_running(w, candidate);
+    if (level >= 0)
+        sy_dose_read((unsigned)level, &before);
     if (sy_batches_run(w->candidates[candidate],
                        s->operations[candidate] + s->extra[candidate],
                        &b->batch) != 0) {
         sy_batches_close(&w->candidates[candidate], &w->outcome);
         return blame(w, candidate);
     }
+    if (level >= 0)
+        sy_dose_since((unsigned)level, &before, &b->dose);
     b->batch.operations = s->operations[candidate];
     b->round = round;
     b->position = position;
@@ -193,6 +205,16 @@ static int close_all(struct worker *w)
     return -1;
 }
 
+static void measure_doses(struct worker *w)
+{
+    for (uint32_t i = 0; i < w->share->count; i++) {
+        int level = dose_level(w, i);
+
+        if (level >= 0)
+            sy_dose_measure((unsigned)level, w->share->dose_ps[i]);
+    }
+}
+
 static int carry_out(struct worker *w)
 {
     struct compare_share *s = w->share;
@@ -203,6 +225,7 @@ static int carry_out(struct worker *w)
     status = open_all(w);
     if (status != -1)
         return status;
+    measure_doses(w);
     s->setup_ns = now_ns() - began;
     began = now_ns();
     status = measure_all(w);

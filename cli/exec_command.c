@@ -20,13 +20,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "beside.h"
 #include "command.h"
+#include "drop_in.h"
 #include "exec_report.h"
 #include "options.h"
 #include "program_file.h"
-
-#define DROP_IN "libswitchyard-openssl.so"
 
 /* As shells do. */
 #define EXIT_NOT_EXECUTABLE 126
@@ -64,36 +62,6 @@ struct exec {
     sigset_t inherited_mask;
     struct sigaction inherited_chld;
 };
-
-/* ---- the drop-in -------------------------------------------------------- */
-
-static const char *const drop_in_places[] = {
-    SY_LIBDIR_FROM_BINDIR "/" DROP_IN,
-    DROP_IN,
-    "../openssl/" DROP_IN,
-    NULL,
-};
-
-/* What was to be preloaded goes first: some of it insists (the runtimes of
-   sanitizers), and none of it has jobs. */
-static int set_preload(const char *drop_in)
-{
-    const char *before = getenv("LD_PRELOAD");
-    char *all;
-    size_t bytes;
-    int err;
-
-    if (before == NULL || before[0] == '\0')
-        return setenv("LD_PRELOAD", drop_in, 1) == 0 ? 0 : -errno;
-    bytes = strlen(before) + 1 + strlen(drop_in) + 1;
-    all = malloc(bytes);
-    if (all == NULL)
-        return -ENOMEM;
-    (void)snprintf(all, bytes, "%s:%s", before, drop_in);
-    err = setenv("LD_PRELOAD", all, 1) == 0 ? 0 : -errno;
-    free(all);
-    return err;
-}
 
 /* ---- saying whether it was picked up ------------------------------------ */
 
@@ -334,14 +302,13 @@ static int prepare_environment(struct exec *x)
 {
     char report[64];
 
-    if (beside_find("the OpenSSL drop-in", drop_in_places, x->drop_in) != 0 ||
-        beside_check_preload(x->drop_in) != 0)
+    if (drop_in_find(x->drop_in) != 0)
         return CLI_ENVIRONMENT;
     x->report = exec_report_open();
     if (x->report >= 0)
         exec_report_path(x->report, report, sizeof(report));
     if ((x->finding.preload != PROGRAM_BREAKS &&
-         set_preload(x->drop_in) != 0) ||
+         drop_in_preload(x->drop_in) != 0) ||
         (x->report >= 0 && setenv("SWITCHYARD_EXEC_REPORT", report, 1) != 0) ||
         (x->account && setenv("SWITCHYARD_ACCOUNT", "1", 1) != 0)) {
         say("no memory");

@@ -32,7 +32,7 @@ static int ends_with(const char *line, const char *end)
 static void read_line(const char *line, struct exec_report *r)
 {
     static const char down[] = " stands-down:";
-    uint64_t jobs, pauses;
+    uint64_t jobs, pauses, switches, wakes, switch_ps;
     const char *why;
 
     if (sscanf(line, "%*d exit jobs=%" SCNu64 " pauses=%" SCNu64, &jobs,
@@ -40,6 +40,16 @@ static void read_line(const char *line, struct exec_report *r)
         r->exits++;
         r->jobs += jobs;
         r->pauses += pauses;
+        return;
+    }
+    if (sscanf(line,
+               "%*d dose switches=%" SCNu64 " wakes=%" SCNu64
+               " switch-ps=%" SCNu64,
+               &switches, &wakes, &switch_ps) == 3) {
+        r->switches += switches;
+        r->wakes += wakes;
+        if (switch_ps != 0)
+            r->switch_ps = switch_ps;
         return;
     }
     why = strstr(line, down);

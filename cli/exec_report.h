@@ -6,6 +6,7 @@
  *     PID PROGRAM loaded
  *     PID PROGRAM stands-down:WHY
  *     PID exit jobs=N pauses=N
+ *     PID dose switches=N wakes=N switch-ps=N   (with SWITCHYARD_DOSE)
  */
 #ifndef SWITCHYARD_CLI_EXEC_REPORT_H
 #define SWITCHYARD_CLI_EXEC_REPORT_H
@@ -17,7 +18,9 @@ struct exec_report {
     unsigned stands_down;  /* those that use OpenSSL's own jobs all the same */
     unsigned exits;        /* those that told their counts */
     uint64_t jobs, pauses; /* of them */
-    char why[256];         /* the first of them that stands down gives */
+    uint64_t switches, wakes; /* that doses were given to */
+    uint64_t switch_ps;       /* what one switch costs at least; 0: not known */
+    char why[256];            /* the first of them that stands down gives */
 };
 
 /* Make the file. Returns a descriptor that is closed on exec, or -errno. */

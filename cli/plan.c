@@ -424,6 +424,23 @@ int plan_same(const struct sy_experiment *a, const struct sy_experiment *b)
            plan_same_task(a, b);
 }
 
+struct plan_entry *plan_append(struct plan *plan,
+                               const struct plan_entry *entry)
+{
+    if (plan->count == plan->room) {
+        size_t room = plan->room * 2 + 64;
+        struct plan_entry *entries =
+            realloc(plan->entries, room * sizeof(*entries));
+
+        if (entries == NULL)
+            return NULL;
+        plan->entries = entries;
+        plan->room = room;
+    }
+    plan->entries[plan->count] = *entry;
+    return &plan->entries[plan->count++];
+}
+
 /* Add an experiment unless the plan has it with this seed already. Returns 0
    or -ENOMEM. */
 static int add_entry(struct plan *plan, const struct plan_entry *entry)
@@ -434,18 +451,7 @@ static int add_entry(struct plan *plan, const struct plan_entry *entry)
         if (plan->entries[i].seed == entry->seed &&
             plan_same(&plan->entries[i].exp, &entry->exp))
             return 0;
-    if (plan->count == plan->room) {
-        size_t room = plan->room * 2 + 64;
-        struct plan_entry *entries =
-            realloc(plan->entries, room * sizeof(*entries));
-
-        if (entries == NULL)
-            return -ENOMEM;
-        plan->entries = entries;
-        plan->room = room;
-    }
-    plan->entries[plan->count++] = *entry;
-    return 0;
+    return plan_append(plan, entry) != NULL ? 0 : -ENOMEM;
 }
 
 static int add_combinations(struct plan *plan, const struct factors *f,
@@ -528,6 +534,7 @@ static int add_all(struct plan *plan, const struct factors *f)
                 struct plan_entry entry;
 
                 memset(&entry, 0, sizeof(entry));
+                entry.dose = -1;
                 entry.seed = o->seed.item[s];
                 entry.exp.seed = o->seed.item[s];
                 memcpy(entry.exp.mix, f->mixes[m].items, sizeof(entry.exp.mix));

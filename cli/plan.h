@@ -19,6 +19,8 @@ struct plan_entry {
     uint64_t seed;
     int is_sweep;               /* there for the number of jobs alone */
     struct sy_outcome *outcome; /* NULL until it was run */
+    char label[64];             /* of its own; "": what it is */
+    int dose;                   /* its level, see dosed_parts.h; -1: none */
 };
 
 struct plan {
@@ -39,6 +41,11 @@ struct plan {
 int plan_make(struct plan *plan, const struct run_options *options,
               const struct suite *suite, const struct parts *parts,
               const struct option_texts *operands);
+
+/* Add a copy of an entry, at the end; order leaves it out. Returns it, or NULL
+   without memory. */
+struct plan_entry *plan_append(struct plan *plan,
+                               const struct plan_entry *entry);
 
 void plan_free(struct plan *plan);
 

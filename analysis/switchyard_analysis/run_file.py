@@ -201,12 +201,22 @@ def read_lines(path, take):
     return meta, end
 
 
+def is_dosed(path):
+    """Was the file written by `switchyard dose`? Of what is no run file: no;
+    who reads it says what is wrong with it."""
+    try:
+        with open(path, "rb") as f:
+            return json.loads(f.readline())["argv"][1] == "dose"
+    except (OSError, ValueError, RecursionError, TypeError, LookupError):
+        return False
+
+
 # ---- comparisons ------------------------------------------------------------
 
 
 # What is kept of a batch: there may be hundreds of thousands.
 Batch = collections.namedtuple("Batch", "process round candidate operations "
-                               "elapsed_ns cpu_ns tags")
+                               "elapsed_ns cpu_ns tags dose")
 
 
 class Comparison:
@@ -264,7 +274,7 @@ def add_line(comparison, line, where):
         comparison.batches.append(Batch(
             line["process"], line["round"], line["candidate"],
             line["operations"], line["elapsed_ns"], line["cpu_ns"],
-            comparison.seen_tags.setdefault(tags, tags)))
+            comparison.seen_tags.setdefault(tags, tags), line.get("dose")))
 
 
 def read(path):

@@ -68,6 +68,18 @@
 #define SY_CPU_RELAX() __asm__ volatile("" ::: "memory")
 #endif
 
+/* Read the CPU's own counter of time into a uint64_t, in ticks of its rate,
+   which is to be measured: it is neither ordered with other instructions nor
+   known to be steady. Where there is none: 0 every time. */
+#if defined(__x86_64__)
+#define SY_READ_TICKS(ticks) ((void)((ticks) = __builtin_ia32_rdtsc()))
+#elif defined(__aarch64__)
+#define SY_READ_TICKS(ticks)                                                   \
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks))
+#else
+#define SY_READ_TICKS(ticks) ((void)((ticks) = 0))
+#endif
+
 /* For thread-locals of a library that is loaded at program start: one load
    instead of a call. */
 #define SY_TLS_INITIAL_EXEC __attribute__((tls_model("initial-exec")))

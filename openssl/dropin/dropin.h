@@ -178,6 +178,8 @@ bool dropin_is_waiting(const struct dropin_job *job, ASYNC_WAIT_CTX *ctx);
 /* Account: it was woken now; when it was, once, or 0. */
 void dropin_wait_woken(ASYNC_WAIT_CTX *ctx);
 uint64_t dropin_wait_take_woken(ASYNC_WAIT_CTX *ctx);
+/* Will it be told of a wake-up by a call? */
+bool dropin_wait_has_callback(ASYNC_WAIT_CTX *ctx);
 /* The descriptors of a context; how many there are. */
 size_t dropin_wait_fds(ASYNC_WAIT_CTX *ctx, int *fds, size_t max);
 
@@ -186,6 +188,7 @@ size_t dropin_wait_fds(ASYNC_WAIT_CTX *ctx, int *fds, size_t max);
 struct dropin_options {
     bool reap_ssl;
     bool account;
+    bool dose;
     bool explain;
     size_t stack_bytes;
     char switcher[32];
@@ -222,6 +225,19 @@ void dropin_account_counters(struct sy_openssl_counters *counters);
 void dropin_account_forked(void);
 /* The process ends. */
 void dropin_account_print(void);
+
+/* SWITCHYARD_DOSE, see dropin_dose.c: control changes hands; a device wakes a
+   job; a job is resumed, which is both where the wake-up was not seen. */
+void dropin_dose_switch(void);
+void dropin_dose_wake(void);
+void dropin_dose_resume(const struct dropin_job *job);
+/* So often. */
+void dropin_dose_counts(uint64_t *switches, uint64_t *wakes);
+/* In the child of a fork. */
+void dropin_dose_forked(void);
+/* At load. */
+void dropin_dose_read(void);
+
 /* At load: read the options; tell `switchyard exec` that we are here. */
 void dropin_options_read(void);
 void dropin_report_load(void);

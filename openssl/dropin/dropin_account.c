@@ -314,10 +314,11 @@ static int pause_often(void *arg)
 void dropin_account_calibrate(struct dropin_thread *t)
 {
     uint64_t best_ns = UINT64_MAX, begin_ns, ns, resumes;
+    bool had_account = dropin.options.account, had_dose = dropin.options.dose;
     int left, result, *args = &left;
     ASYNC_JOB *job;
 
-    dropin.options.account = false;
+    dropin.options.account = dropin.options.dose = false;
     dropin_thread_choose_path(t);
     resumes = dropin_hot(t->rt)->resumes;
     for (int batch = 0; batch < BATCHES; batch++) {
@@ -335,7 +336,8 @@ void dropin_account_calibrate(struct dropin_thread *t)
             best_ns = ns;
     }
     t->old_resumes -= dropin_hot(t->rt)->resumes - resumes;
-    dropin.options.account = true;
+    dropin.options.account = had_account;
+    dropin.options.dose = had_dose;
     dropin_thread_choose_path(t);
     if (best_ns != UINT64_MAX)
         atomic_store_explicit(&account.pair_ps,
@@ -414,7 +416,8 @@ static void print_account(const struct sy_openssl_counters *c)
 void dropin_account_print(void)
 {
     struct sy_openssl_counters counters = {.size = sizeof(counters)};
-    char line[160];
+    uint64_t switches, wakes;
+    char line[240];
 
     if (dropin_forward != NULL)
         return;
@@ -426,5 +429,14 @@ void dropin_account_print(void)
     snprintf(line, sizeof(line),
              "%ld exit jobs=%" PRIu64 " pauses=%" PRIu64 "\n", (long)getpid(),
              counters.jobs, counters.pauses);
+    report(line);
+    if (!dropin.options.dose)
+        return;
+    dropin_dose_counts(&switches, &wakes);
+    snprintf(line, sizeof(line),
+             "%ld dose switches=%" PRIu64 " wakes=%" PRIu64
+             " switch-ps=%" PRIu64 "\n",
+             (long)getpid(), switches, wakes,
+             atomic_load_explicit(&account.pair_ps, memory_order_relaxed) / 2);
     report(line);
 }

@@ -130,6 +130,8 @@ static void libctx_leave(struct dropin_job *job)
 /* All that a job leaves behind but its slot. */
 SY_NOINLINE static void end_carefully(struct dropin_job *job)
 {
+    if (dropin.options.dose)
+        dropin_dose_switch();
     libctx_leave(job);
     if (job->heap_arg != NULL) {
         explicit_bzero(job->heap_arg, job->heap_bytes);
@@ -172,6 +174,8 @@ SY_NOINLINE static int pause_carefully(struct sy_job *slot)
     libctx_leave(job);
     if (dropin.options.account)
         dropin_account_pause(job);
+    if (dropin.options.dose)
+        dropin_dose_switch();
     if (t->by_hand)
         return leave_by_hand(sy_bind_self, slot);
     (void)sy_job_pause();
@@ -212,6 +216,8 @@ static int resume_mine(struct dropin_thread *t, ASYNC_JOB **handle, int *ret)
     dropin_wait_new_window(job);
     if (dropin.options.account)
         dropin_account_resume(job);
+    if (dropin.options.dose)
+        dropin_dose_resume(job);
     job->paused_ns = 0;
     if (t->by_hand) {
         job->resumed = 1;
@@ -475,8 +481,10 @@ SY_NOINLINE static int start_carefully(ASYNC_JOB **handle, ASYNC_WAIT_CTX *ctx,
     if (keep_args(job, slot, args, size, &arg) != 0)
         return refuse(ERR_R_MALLOC_FAILURE, NULL);
     equip(job, ctx, func, arg, dropin_libctx_now());
-    if (dropin.options.account)
+    if (dropin.options.account || dropin.options.dose)
         job->at_end = 1;
+    if (dropin.options.dose)
+        dropin_dose_switch();
     if (!t->by_hand)
         return start_by_library(t, job, handle, ret);
     return start_by_hand(sy_bind_self, sy_bind_self->current, slot, handle,

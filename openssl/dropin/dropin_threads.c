@@ -161,7 +161,7 @@ void dropin_thread_choose_path(struct dropin_thread *t)
 {
     bool is_short = t->rt != NULL && t->by_hand && !t->is_forked &&
                     t->orphans == NULL && !dropin.asks_libctx &&
-                    !dropin.options.account &&
+                    !dropin.options.account && !dropin.options.dose &&
                     (t->jobs_max == 0 || t->slots <= t->jobs_max);
 
     dropin_self.fast = is_short ? t->rt : NULL;
@@ -257,7 +257,7 @@ static int open_runtime(struct dropin_thread *t, size_t init)
         dropin_self.libctx = dropin_libctx_ask();
     dropin_thread_choose_path(t);
     dropin_explain(t);
-    if (dropin.options.account)
+    if (dropin.options.account || dropin.options.dose)
         dropin_account_calibrate(t);
     return 0;
 }
@@ -629,6 +629,7 @@ static void after_fork_in_child(void)
         dropin_thread_choose_path(dropin_self.thread);
     }
     dropin_account_forked();
+    dropin_dose_forked();
 }
 
 static void at_exit(void)
@@ -645,6 +646,7 @@ static void at_exit(void)
 SY_CONSTRUCTOR static void at_load(void)
 {
     dropin_options_read();
+    dropin_dose_read();
     dropin_wait_prepare();
     process.has_key = pthread_key_create(&process.key, at_thread_exit) == 0;
     (void)pthread_atfork(dropin_threads_lock, dropin_threads_unlock,

@@ -557,13 +557,27 @@ uint64_t dropin_wait_take_woken(ASYNC_WAIT_CTX *ctx)
     return atomic_exchange_explicit(&ctx->woken_ns, 0, memory_order_relaxed);
 }
 
-/* In place of a callback, when the account wants to know the time. */
+bool dropin_wait_has_callback(ASYNC_WAIT_CTX *ctx)
+{
+    bool has = false;
+
+    if (lock(ctx)) {
+        has = ctx->callback != NULL;
+        unlock(ctx);
+    }
+    return has;
+}
+
+/* In place of a callback, when the account wants to know the time, or a wake-up
+   shall cost more. */
 static int wake_and_tell(void *arg)
 {
     ASYNC_callback_fn callback = NULL;
     void *callback_arg = NULL;
     ASYNC_WAIT_CTX *ctx = arg;
 
+    if (dropin.options.dose)
+        dropin_dose_wake();
     dropin_wait_woken(ctx);
     if (lock(ctx)) {
         callback = ctx->callback;
@@ -594,7 +608,7 @@ SY_API int ASYNC_WAIT_CTX_get_callback(ASYNC_WAIT_CTX *ctx,
                                        ASYNC_callback_fn *callback,
                                        void **callback_arg)
 {
-    bool is_set;
+    bool tells = dropin.options.account || dropin.options.dose, is_set;
 
     if (SY_UNLIKELY(dropin_forward != NULL))
         return dropin_forward->wait_get_callback != NULL
@@ -605,8 +619,8 @@ SY_API int ASYNC_WAIT_CTX_get_callback(ASYNC_WAIT_CTX *ctx,
         return 0;
     is_set = ctx->callback != NULL;
     if (is_set) {
-        *callback = dropin.options.account ? wake_and_tell : ctx->callback;
-        *callback_arg = dropin.options.account ? ctx : ctx->callback_arg;
+        *callback = tells ? wake_and_tell : ctx->callback;
+        *callback_arg = tells ? ctx : ctx->callback_arg;
     }
     unlock(ctx);
     return is_set;

@@ -145,6 +145,8 @@ class Terminal:
         self.seen = self.seen[self.seen.index(words) + len(words):]
 
     def close(self):
+        # What runs in the foreground outlives its shell, if it minds no signal.
+        os.killpg(os.tcgetpgrp(self.fd), signal.SIGKILL)
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
         os.close(self.fd)
