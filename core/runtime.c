@@ -9,6 +9,7 @@
  * then it is passed over, because the permit is gone.
  */
 #include "leak_check.h"
+#include "probes.h"
 #include "sanitizers.h"
 #include <errno.h>
 #include <stdio.h>
@@ -297,10 +298,11 @@ void sy__quarantine_sweep(struct sy_runtime *rt)
  */
 #define SLOTS_AT_HAND 64
 
-void sy__make_ready(struct sy_job *job)
+SY_ALWAYS_INLINE static inline void make_ready(struct sy_job *job)
 {
     struct sy_runtime *rt = job->rt;
 
+    SY_PROBE_SEEN(rt, job);
     if (job->in_ready)
         return;
     job->in_ready = true;
@@ -310,10 +312,20 @@ void sy__make_ready(struct sy_job *job)
     rt->ready_count++;
 }
 
-void sy__note_woken(struct sy_job *job)
+void sy__make_ready(struct sy_job *job)
+{
+    make_ready(job);
+}
+
+SY_ALWAYS_INLINE static inline void note_woken(struct sy_job *job)
 {
     job->in_gate |= IN_WOKEN;
-    sy__make_ready(job);
+    make_ready(job);
+}
+
+void sy__note_woken(struct sy_job *job)
+{
+    note_woken(job);
 }
 
 static struct sy_job *pop_ready(struct sy_runtime *rt)
@@ -351,7 +363,7 @@ static void note_paused(struct sy_runtime *rt, struct sy_job *job)
         rt->spurious++;
         return;
     }
-    sy__note_woken(job);
+    note_woken(job);
 }
 
 static void note_other(struct sy_runtime *rt, struct sy_job *slot)
@@ -365,7 +377,7 @@ static void note_other(struct sy_runtime *rt, struct sy_job *slot)
     else if ((old & WORD_PERMIT) == 0 || sy__is_free(slot))
         rt->spurious++;
     else if (sy__is_paused(slot))
-        sy__make_ready(slot);
+        make_ready(slot);
     else if (slot->state == SLOT_LIVE)
         slot->gate |= GATE_PERMIT;
 }

@@ -26,7 +26,7 @@
  * that thread stands in a signal handler it has interrupted itself, and the
  * runtime says whether the ready list may be touched (sy__close_off()).
  */
-#include "core.h"
+#include "probes.h"
 #include <errno.h>
 
 /* If the calling thread owns the slot and nothing stands against it, release
@@ -86,6 +86,7 @@ int sy_wake(struct sy_waker waker)
 {
     if (waker.slot == NULL)
         return -ESRCH;
+    SY_PROBE_WAKE(waker, 0);
     prefetch_for_wake(waker.slot);
     return wake_own(waker, 0) ? 0 : wake_by_engine(waker);
 }
@@ -94,6 +95,7 @@ int sy_complete(struct sy_waker waker)
 {
     if (waker.slot == NULL)
         return -ESRCH;
+    SY_PROBE_WAKE(waker, 1);
     prefetch_for_wake(waker.slot);
     if (wake_own(waker, 1))
         return 0;
