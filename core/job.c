@@ -125,11 +125,14 @@ SY_ALWAYS_INLINE static inline int
 leave(struct sy_runtime *rt, struct sy_thread *self, struct sy_job *job)
 {
     struct sy_job *to = job->resumer;
+    int value;
 
     SY_PROBE_PAUSE(rt, job);
     change_errno(self, job, to);
     self->current = to;
-    return switch_to(rt, job, to, SY_JOB_PAUSED);
+    value = switch_to(rt, job, to, SY_JOB_PAUSED);
+    sy__trace_resumed(job);
+    return value;
 }
 
 /*
@@ -420,7 +423,7 @@ enter_new(struct sy_runtime *rt, struct sy_thread *self, struct sy_job *from,
     *out_job = job;
     from->out_job = out_job;
     from->out_result = out_result;
-    SY_PROBE_START(rt, job, spec->fn);
+    SY_PROBE_START(rt, job, spec->fn, fn, arg);
     job->user = spec->user;
     job->done = spec->done;
     job->state = SLOT_LIVE;
@@ -445,6 +448,8 @@ SY_NOINLINE static int start_carefully(struct sy_runtime *rt,
     err = check_spec(spec, out_job);
     if (err == 0)
         err = sy__runtime_own(rt);
+    if (err == 0)
+        sy__trace_submitted(rt);
     if (err == 0 && rt->hot.free == NULL)
         err = sy__runtime_grow(rt);
     if (err == 0)
@@ -538,6 +543,7 @@ int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
     if (SY_UNLIKELY(rt->hot.free == NULL || spec->fn == NULL ||
                     spec->wait != NULL))
         return start_carefully(rt, spec, out_job, result);
+    sy__trace_submitted(rt);
     if (spec->arg_bytes == 0)
         return enter_new(rt, self, from, spec, out_job, result, spec->fn,
                          (void *)(uintptr_t)spec->arg); /* the caller's */

@@ -128,6 +128,13 @@ static int make_room(struct sy_runtime *rt, uint32_t n)
     return 0;
 }
 
+/* A form that no program is bound to sends its jobs here, where they are
+   traced. */
+static uint16_t bind_form(const struct sy_runtime *rt)
+{
+    return SY_TRACED ? 0 : (uint16_t)rt->sw->bind_form;
+}
+
 /* Take a slot into the runtime, which has room for it: attached, but without a
    stack yet. */
 static int add_slot(struct sy_runtime *rt, struct sy_job *slot)
@@ -141,7 +148,7 @@ static int add_slot(struct sy_runtime *rt, struct sy_job *slot)
     slot->gate = rt->hot.first_gate;
     slot->end_gate = 0;
     slot->in_gate = 0;
-    slot->form = (uint16_t)rt->sw->bind_form;
+    slot->form = bind_form(rt);
     slot->in_ready = false;
     slot->defers = NULL;
     slot->wait = NULL;
@@ -395,6 +402,7 @@ static void note_collected(struct sy_runtime *rt, int n)
 {
     rt->collected += (uint64_t)n;
     rt->from_afar = true;
+    sy__trace_look_begins(rt);
     for (int i = 1; i < n && i < SLOTS_AHEAD; i++)
         prefetch_slot(slot_of(rt->collect[i]));
     for (int i = 0; i < n; i++) {
@@ -407,6 +415,7 @@ static void note_collected(struct sy_runtime *rt, int n)
         else
             note_other(rt, slot);
     }
+    sy__trace_look_ends(rt);
 }
 
 /* Ask the engine once. How many slots it gave, or -errno. */
@@ -728,6 +737,7 @@ void sy__runtime_free(struct sy_runtime *rt)
     sy__stacks_destroy(&rt->stacks);
     if (rt->root_ctx != NULL)
         free(rt->root_ctx);
+    sy__trace_free(rt);
     free(rt);
 }
 
@@ -803,7 +813,7 @@ void sy__runtime_adopt(struct sy_runtime *rt)
 {
     rt->thread = sy_bind_self;
     if (!rt->adopts && (rt->hot.first_gate & GATE_WIPE) == 0)
-        rt->hot.start_form = (uint16_t)(rt->sw->bind_form | SY_BIND_STARTS);
+        rt->hot.start_form = (uint16_t)(bind_form(rt) | SY_BIND_STARTS);
     if (sy__is_root(rt->thread->current))
         rt->thread->current = rt->root;
 }

@@ -48,8 +48,10 @@ static inline bool wake_own(struct sy_waker waker, uint32_t pins)
     sy__close_off(rt);
     slot->pins_taken -= pins;
     if ((slot->in_gate & IN_WOKEN) == 0) {
+        sy__trace_completed_here(rt, slot);
         rt->collected++;
         sy__note_woken(slot);
+        sy__trace_look_ends(rt);
     }
     sy__open_up(rt);
     return true;
@@ -68,6 +70,7 @@ static int wake_by_engine(struct sy_waker waker)
     struct sy_job *slot = waker.slot;
     uint64_t old = atomic_load_explicit(&slot->word, memory_order_relaxed);
 
+    sy__trace_completed(waker);
     do {
         if (old >> WORD_SHIFT != waker.generation)
             return -ESRCH;

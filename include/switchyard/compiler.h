@@ -6,6 +6,8 @@
 #ifndef SWITCHYARD_COMPILER_H
 #define SWITCHYARD_COMPILER_H
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 #define SY_BEGIN_DECLS extern "C" {
 #define SY_END_DECLS   }
@@ -67,6 +69,32 @@
 #else
 #define SY_CPU_RELAX() __asm__ volatile("" ::: "memory")
 #endif
+
+/*
+ * A counter that runs evenly where the kernel itself tells the time by it, that
+ * is, where its clock source has that name; and floor(a * b / 2^32).
+ */
+#if defined(__x86_64__)
+#define SY_READ_TICKS()      __builtin_ia32_rdtsc()
+#define SY_TICKS_CLOCKSOURCE "tsc"
+#elif defined(__aarch64__)
+static inline uint64_t sy_read_ticks(void)
+{
+    uint64_t ticks;
+
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+}
+#define SY_READ_TICKS()      sy_read_ticks()
+#define SY_TICKS_CLOCKSOURCE "arch_sys_counter"
+#else
+#define SY_READ_TICKS()      UINT64_C(0)
+#define SY_TICKS_CLOCKSOURCE "none"
+#endif
+#define SY_MULTIPLY_HIGH_32(a, b)                                              \
+    ((uint64_t)(((__extension__(unsigned __int128)(a)) * (b)) >> 32))
+/* Of a 64-bit word that is not 0. */
+#define SY_HIGHEST_BIT(word) (63u - (unsigned)__builtin_clzll(word))
 
 /* For thread-locals of a library that is loaded at program start: one load
    instead of a call. */
