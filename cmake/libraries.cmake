@@ -32,5 +32,4 @@ function(sy_libraries prefix objects output_name)
     LINKER:-z,defs,-z,now,-z,noexecstack,-z,nodelete,-Bsymbolic-functions)
   set_target_properties(${prefix}_shared PROPERTIES
     LINK_DEPENDS ${PROJECT_SOURCE_DIR}/core/switchyard.map)
-  install(TARGETS ${prefix}_static ${prefix}_shared)
 endfunction()
