@@ -32,6 +32,22 @@ option(SY_CHECK_LEAKS
 target_compile_definitions(switchyard_options INTERFACE
   SY_CHECK_LEAKS=$<BOOL:${SY_CHECK_LEAKS}>)
 
+# Probes for tracers, one nop each (switchyard/usdt.h).
+include(CheckIncludeFile)
+check_include_file(sys/sdt.h SY_HAVE_SDT_HEADER)
+option(SY_USDT "Build with USDT probes where sys/sdt.h is installed" ON)
+if(SY_USDT AND NOT SY_HAVE_SDT_HEADER)
+  message(STATUS "No sys/sdt.h (systemtap-sdt-dev): no USDT probes")
+endif()
+if(SY_USDT AND SY_HAVE_SDT_HEADER)
+  set(usdt 1)
+else()
+  set(usdt 0)
+endif()
+# A target with the property SY_NO_USDT set is built without, for comparison.
+target_compile_definitions(switchyard_options INTERFACE
+  SY_USDT=$<IF:$<BOOL:$<TARGET_PROPERTY:SY_NO_USDT>>,0,${usdt}>)
+
 if(SY_SANITIZE)
   target_compile_options(switchyard_options INTERFACE
     $<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${SY_SANITIZE}>

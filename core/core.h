@@ -19,6 +19,11 @@
 #include <switchyard/switcher.h>
 #include <switchyard/switchyard.h>
 
+/* 1 in libswitchyard-traced: trace.c. */
+#ifndef SY_TRACED
+#define SY_TRACED 0
+#endif
+
 /* A broken invariant: stops in every build, for nothing after it is safe. */
 #define SY_BUG(what) sy__bug(what, __FILE__, __LINE__)
 SY_NORETURN void sy__bug(const char *what, const char *file, int line);
@@ -68,7 +73,8 @@ enum {
 };
 
 #if !SY_ASAN && !SY_TSAN
-_Static_assert(sizeof(struct sy_job) == 256, "a slot is four cache lines");
+_Static_assert(sizeof(struct sy_job) == (SY_TRACED ? 384 : 256),
+               "a slot is four cache lines, or six");
 #endif
 
 struct sy__thread;
@@ -300,6 +306,9 @@ struct sy_runtime {
     struct sy_runtime *next; /* of the same thread */
     struct sy_job *root;     /* stands for the thread outside its jobs */
     void *root_ctx;          /* its context, if that is a large one */
+#if SY_TRACED
+    struct sy__trace *trace; /* NULL: it has never been traced */
+#endif
     struct sy_engine_slot *collect[COLLECT_MAX];
 };
 

@@ -14,6 +14,7 @@
  * that never runs a function: it is what a job's resumer is in the end.
  */
 #include "leak_check.h"
+#include "probes.h"
 #include "sanitizers.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -104,10 +105,11 @@ static inline void change_errno(const struct sy_thread *self,
 }
 
 /* Continue a job of rt that is paused; value is what its pause returns. */
-static inline int enter(struct sy_runtime *rt, struct sy_thread *self,
-                        struct sy_job *from, struct sy_job *job,
-                        struct sy_job **out_job, int *out_result, int value)
+SY_ALWAYS_INLINE static inline int
+enter(struct sy_runtime *rt, struct sy_thread *self, struct sy_job *from,
+      struct sy_job *job, struct sy_job **out_job, int *out_result, int value)
 {
+    SY_PROBE_RESUME(rt, job);
     job->paused = false;
     job->resumer = from;
     from->out_job = out_job;
@@ -119,14 +121,18 @@ static inline int enter(struct sy_runtime *rt, struct sy_thread *self,
 }
 
 /* Pause: back to whoever resumed the job of rt last. */
-static inline int leave(struct sy_runtime *rt, struct sy_thread *self,
-                        struct sy_job *job)
+SY_ALWAYS_INLINE static inline int
+leave(struct sy_runtime *rt, struct sy_thread *self, struct sy_job *job)
 {
     struct sy_job *to = job->resumer;
+    int value;
 
+    SY_PROBE_PAUSE(rt, job);
     change_errno(self, job, to);
     self->current = to;
-    return switch_to(rt, job, to, SY_JOB_PAUSED);
+    value = switch_to(rt, job, to, SY_JOB_PAUSED);
+    sy__trace_resumed(job);
+    return value;
 }
 
 /*
@@ -310,6 +316,7 @@ SY_NO_TSAN void *sy_switcher_finished(int result)
     struct sy_job *job = self->current;
     struct sy_runtime *rt = job->rt;
 
+    SY_PROBE_FINISH(rt, job, result);
     if (SY_UNLIKELY(job->gate != rt->hot.first_gate))
         return finish_carefully(job, result);
     if (job->end_gate != 0)
@@ -404,10 +411,10 @@ static int equip(struct sy_job *job, const struct sy_job_spec *spec, void **arg)
 }
 
 /* Take the slot that is first in line, and enter it for the first time. */
-static inline int enter_new(struct sy_runtime *rt, struct sy_thread *self,
-                            struct sy_job *from, const struct sy_job_spec *spec,
-                            struct sy_job **out_job, int *out_result,
-                            sy_job_fn fn, void *arg)
+SY_ALWAYS_INLINE static inline int
+enter_new(struct sy_runtime *rt, struct sy_thread *self, struct sy_job *from,
+          const struct sy_job_spec *spec, struct sy_job **out_job,
+          int *out_result, sy_job_fn fn, void *arg)
 {
     struct sy_job *job = rt->hot.free;
 
@@ -416,6 +423,7 @@ static inline int enter_new(struct sy_runtime *rt, struct sy_thread *self,
     *out_job = job;
     from->out_job = out_job;
     from->out_result = out_result;
+    SY_PROBE_START(rt, job, spec->fn, fn, arg);
     job->user = spec->user;
     job->done = spec->done;
     job->state = SLOT_LIVE;
@@ -440,6 +448,8 @@ SY_NOINLINE static int start_carefully(struct sy_runtime *rt,
     err = check_spec(spec, out_job);
     if (err == 0)
         err = sy__runtime_own(rt);
+    if (err == 0)
+        sy__trace_submitted(rt);
     if (err == 0 && rt->hot.free == NULL)
         err = sy__runtime_grow(rt);
     if (err == 0)
@@ -533,6 +543,7 @@ int sy_job_start(struct sy_runtime *rt, const struct sy_job_spec *spec,
     if (SY_UNLIKELY(rt->hot.free == NULL || spec->fn == NULL ||
                     spec->wait != NULL))
         return start_carefully(rt, spec, out_job, result);
+    sy__trace_submitted(rt);
     if (spec->arg_bytes == 0)
         return enter_new(rt, self, from, spec, out_job, result, spec->fn,
                          (void *)(uintptr_t)spec->arg); /* the caller's */
@@ -714,6 +725,7 @@ int sy_job_cancel(struct sy_job *job)
 void sy__job_end_unrun(struct sy_job *job)
 {
     if (sy__is_paused(job)) {
+        SY_PROBE_ABANDON(job->rt, job);
         job->paused = false; /* what it deferred must not resume it */
         job->state = SLOT_LIVE;
         job->rt->abandoned++;

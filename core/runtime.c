@@ -9,6 +9,7 @@
  * then it is passed over, because the permit is gone.
  */
 #include "leak_check.h"
+#include "probes.h"
 #include "sanitizers.h"
 #include <errno.h>
 #include <stdio.h>
@@ -127,6 +128,13 @@ static int make_room(struct sy_runtime *rt, uint32_t n)
     return 0;
 }
 
+/* A form that no program is bound to sends its jobs here, where they are
+   traced. */
+static uint16_t bind_form(const struct sy_runtime *rt)
+{
+    return SY_TRACED ? 0 : (uint16_t)rt->sw->bind_form;
+}
+
 /* Take a slot into the runtime, which has room for it: attached, but without a
    stack yet. */
 static int add_slot(struct sy_runtime *rt, struct sy_job *slot)
@@ -140,7 +148,7 @@ static int add_slot(struct sy_runtime *rt, struct sy_job *slot)
     slot->gate = rt->hot.first_gate;
     slot->end_gate = 0;
     slot->in_gate = 0;
-    slot->form = (uint16_t)rt->sw->bind_form;
+    slot->form = bind_form(rt);
     slot->in_ready = false;
     slot->defers = NULL;
     slot->wait = NULL;
@@ -297,10 +305,11 @@ void sy__quarantine_sweep(struct sy_runtime *rt)
  */
 #define SLOTS_AT_HAND 64
 
-void sy__make_ready(struct sy_job *job)
+SY_ALWAYS_INLINE static inline void make_ready(struct sy_job *job)
 {
     struct sy_runtime *rt = job->rt;
 
+    SY_PROBE_SEEN(rt, job);
     if (job->in_ready)
         return;
     job->in_ready = true;
@@ -310,10 +319,20 @@ void sy__make_ready(struct sy_job *job)
     rt->ready_count++;
 }
 
-void sy__note_woken(struct sy_job *job)
+void sy__make_ready(struct sy_job *job)
+{
+    make_ready(job);
+}
+
+SY_ALWAYS_INLINE static inline void note_woken(struct sy_job *job)
 {
     job->in_gate |= IN_WOKEN;
-    sy__make_ready(job);
+    make_ready(job);
+}
+
+void sy__note_woken(struct sy_job *job)
+{
+    note_woken(job);
 }
 
 static struct sy_job *pop_ready(struct sy_runtime *rt)
@@ -351,7 +370,7 @@ static void note_paused(struct sy_runtime *rt, struct sy_job *job)
         rt->spurious++;
         return;
     }
-    sy__note_woken(job);
+    note_woken(job);
 }
 
 static void note_other(struct sy_runtime *rt, struct sy_job *slot)
@@ -365,7 +384,7 @@ static void note_other(struct sy_runtime *rt, struct sy_job *slot)
     else if ((old & WORD_PERMIT) == 0 || sy__is_free(slot))
         rt->spurious++;
     else if (sy__is_paused(slot))
-        sy__make_ready(slot);
+        make_ready(slot);
     else if (slot->state == SLOT_LIVE)
         slot->gate |= GATE_PERMIT;
 }
@@ -383,6 +402,7 @@ static void note_collected(struct sy_runtime *rt, int n)
 {
     rt->collected += (uint64_t)n;
     rt->from_afar = true;
+    sy__trace_look_begins(rt);
     for (int i = 1; i < n && i < SLOTS_AHEAD; i++)
         prefetch_slot(slot_of(rt->collect[i]));
     for (int i = 0; i < n; i++) {
@@ -395,6 +415,7 @@ static void note_collected(struct sy_runtime *rt, int n)
         else
             note_other(rt, slot);
     }
+    sy__trace_look_ends(rt);
 }
 
 /* Ask the engine once. How many slots it gave, or -errno. */
@@ -716,6 +737,7 @@ void sy__runtime_free(struct sy_runtime *rt)
     sy__stacks_destroy(&rt->stacks);
     if (rt->root_ctx != NULL)
         free(rt->root_ctx);
+    sy__trace_free(rt);
     free(rt);
 }
 
@@ -791,7 +813,7 @@ void sy__runtime_adopt(struct sy_runtime *rt)
 {
     rt->thread = sy_bind_self;
     if (!rt->adopts && (rt->hot.first_gate & GATE_WIPE) == 0)
-        rt->hot.start_form = (uint16_t)(rt->sw->bind_form | SY_BIND_STARTS);
+        rt->hot.start_form = (uint16_t)(bind_form(rt) | SY_BIND_STARTS);
     if (sy__is_root(rt->thread->current))
         rt->thread->current = rt->root;
 }

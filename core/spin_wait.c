@@ -21,7 +21,7 @@
  * collects anything. What it finds is a reason to call wait, and what it does
  * not find is no reason not to: so it cannot lose a wake-up.
  */
-#include "core.h"
+#include "probes.h"
 #include <unistd.h>
 
 /* What a futex or epoll sleep and its wake-up cost in a virtual machine, whose
@@ -139,10 +139,12 @@ bool sy__spin_wait(struct sy_runtime *rt, uint64_t left_ns)
         spent_ns = limit_ns;
     spin->spins++;
     spin->spent_ns += spent_ns;
-    if (hit)
+    if (hit) {
+        SY_PROBE_STEAL(rt, spent_ns);
         found(spin);
-    else
+    } else {
         found_nothing(spin, spent_ns);
+    }
     return hit;
 }
 

@@ -26,7 +26,7 @@
  * that thread stands in a signal handler it has interrupted itself, and the
  * runtime says whether the ready list may be touched (sy__close_off()).
  */
-#include "core.h"
+#include "probes.h"
 #include <errno.h>
 
 /* If the calling thread owns the slot and nothing stands against it, release
@@ -48,8 +48,10 @@ static inline bool wake_own(struct sy_waker waker, uint32_t pins)
     sy__close_off(rt);
     slot->pins_taken -= pins;
     if ((slot->in_gate & IN_WOKEN) == 0) {
+        sy__trace_completed_here(rt, slot);
         rt->collected++;
         sy__note_woken(slot);
+        sy__trace_look_ends(rt);
     }
     sy__open_up(rt);
     return true;
@@ -68,6 +70,7 @@ static int wake_by_engine(struct sy_waker waker)
     struct sy_job *slot = waker.slot;
     uint64_t old = atomic_load_explicit(&slot->word, memory_order_relaxed);
 
+    sy__trace_completed(waker);
     do {
         if (old >> WORD_SHIFT != waker.generation)
             return -ESRCH;
@@ -86,6 +89,7 @@ int sy_wake(struct sy_waker waker)
 {
     if (waker.slot == NULL)
         return -ESRCH;
+    SY_PROBE_WAKE(waker, 0);
     prefetch_for_wake(waker.slot);
     return wake_own(waker, 0) ? 0 : wake_by_engine(waker);
 }
@@ -94,6 +98,7 @@ int sy_complete(struct sy_waker waker)
 {
     if (waker.slot == NULL)
         return -ESRCH;
+    SY_PROBE_WAKE(waker, 1);
     prefetch_for_wake(waker.slot);
     if (wake_own(waker, 1))
         return 0;

@@ -31,9 +31,9 @@ static void read_both(uint64_t *ticks, uint64_t *ns)
     for (int i = 0; i < 16; i++) {
         uint64_t before, after, now;
 
-        SY_READ_TICKS(before);
+        before = SY_READ_TICKS();
         now = raw_ns();
-        SY_READ_TICKS(after);
+        after = SY_READ_TICKS();
         if (after - before < best) {
             best = after - before;
             *ticks = before + (after - before) / 2;

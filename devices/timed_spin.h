@@ -34,12 +34,9 @@ double sy__spin_ns(const struct sy__spin_rate *rate, uint64_t ticks);
 static inline uint64_t sy__spin_now(const struct sy__spin_rate *rate)
 {
     struct timespec now;
-    uint64_t ticks;
 
-    if (SY_LIKELY(!rate->by_clock)) {
-        SY_READ_TICKS(ticks);
-        return ticks;
-    }
+    if (SY_LIKELY(!rate->by_clock))
+        return SY_READ_TICKS();
     clock_gettime(CLOCK_MONOTONIC, &now); /* cannot fail with this clock */
     return (uint64_t)now.tv_sec * SY_NS_PER_S + (uint64_t)now.tv_nsec;
 }

@@ -436,10 +436,5 @@ int sy_experiment_run(const struct sy_experiment *exp, struct sy_outcome *out)
 
 bool sy_outcome_quantile(const struct sy_outcome *out, double q, uint64_t *ns)
 {
-    /* All n samples lie below the quantile with probability q^n. */
-    *ns = 0;
-    if (pow(q, (double)out->latency_ns.count) > 0.025)
-        return false;
-    *ns = sy_histogram_quantile(&out->latency_ns, q);
-    return true;
+    return sy_histogram_known_quantile(&out->latency_ns, q, ns);
 }

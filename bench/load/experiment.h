@@ -27,6 +27,7 @@
 #include <switchyard/workload.h>
 
 #include "histogram.h"
+#include "traced_window.h"
 
 /* How the operations are done. */
 enum sy_row {
@@ -94,6 +95,9 @@ struct sy_experiment {
     uint64_t warm_up_ns; /* 0: a tenth of duration_ns, 20 ms .. 500 ms */
     uint64_t timeout_ns; /* for everything; 0: 30 s + 3 * duration_ns, or
                             300 s where duration_ns is 0 */
+
+    /* Filled in if not NULL, in shared memory: see there. */
+    struct sy_traced_window *traced_window;
 
     /* Set by the caller's signal handler: end soon, with what there is. */
     const volatile sig_atomic_t *interrupted; /* may be NULL */

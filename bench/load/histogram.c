@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "histogram.h"
 
+#include <math.h>
 #include <string.h>
 
 /*
@@ -123,4 +124,15 @@ uint64_t sy_histogram_quantile(const struct sy_histogram *h, double q)
     if (value < h->min)
         return h->min;
     return value < h->max ? value : h->max;
+}
+
+bool sy_histogram_known_quantile(const struct sy_histogram *h, double q,
+                                 uint64_t *value)
+{
+    /* All n values lie below the quantile with probability q^n. */
+    *value = 0;
+    if (pow(q, (double)h->count) > 0.025)
+        return false;
+    *value = sy_histogram_quantile(h, q);
+    return true;
 }

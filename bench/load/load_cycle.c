@@ -288,6 +288,7 @@ static void close_window(struct sy__load *load)
     struct sy__snapshot b;
 
     take_snapshot(load, &b);
+    sy__traced_window_ends(load);
     out->elapsed_ns = b.now_ns - a->now_ns;
     out->cpu_ns = less(b.cpu_ns - a->cpu_ns, out->verify_cpu_ns);
     out->thread_cpu_ns =
@@ -376,6 +377,7 @@ static void open_window(struct sy__load *load)
 {
     uint64_t duration_ns = load->exp->duration_ns;
 
+    sy__traced_window_begins(load);
     take_snapshot(load, &load->opened);
     enter(load, SY__WINDOW, load->opened.now_ns,
           duration_ns != 0 ? duration_ns : SY_FOREVER);

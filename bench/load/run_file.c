@@ -440,6 +440,16 @@ char *sy_run_file_record(const struct sy_experiment *exp,
     return line;
 }
 
+char *sy_run_file_phases(const struct sy_experiment *exp,
+                         const struct sy_phases_record *phases)
+{
+    json_t *object = sy__run_phases(exp, phases);
+    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
+
+    json_decref(object);
+    return line;
+}
+
 /* ---- checking ---------------------------------------------------------- */
 
 struct checker {
@@ -506,7 +516,8 @@ static int check_end(struct checker *c, json_t *object)
 static bool is_line_type(const char *type)
 {
     static const char *const types[] = {"record",  "comparison", "candidate",
-                                        "process", "batch",      "cost"};
+                                        "process", "batch",      "cost",
+                                        "phases"};
 
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
         if (strcmp(type, types[i]) == 0)

@@ -66,6 +66,30 @@ int sy_run_file_add(struct sy_run_file *file, const struct sy_experiment *exp,
                     const struct sy_outcome *outcome, char *why,
                     size_t why_bytes);
 
+/* What one of the two libraries did, over all rounds. */
+struct sy_library_figures {
+    uint64_t operations;
+    uint64_t elapsed_ns;
+    uint64_t cpu_ns;
+};
+
+/* The phases of a combination, and what it took to learn them. */
+struct sy_phases_record {
+    enum sy_outcome_status status;
+    const char *reason; /* "" when OK */
+    unsigned rounds;
+    struct sy_library_figures production, traced;
+    const struct sy_traced_window *window; /* of all rounds */
+};
+
+/*
+ * Write a line of the type "phases", for sy_run_file_add_line().
+ *
+ * Returns a string to be freed, NULL if there is no memory.
+ */
+char *sy_run_file_phases(const struct sy_experiment *exp,
+                         const struct sy_phases_record *phases);
+
 /*
  * Add a line that the caller made.
  *

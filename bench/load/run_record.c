@@ -191,23 +191,22 @@ static json_t *buckets_array(const struct sy_histogram *h)
     return array;
 }
 
-static json_t *quantile(const struct sy_outcome *out, double q)
+static json_t *quantile(const struct sy_histogram *h, double q)
 {
-    uint64_t ns;
+    uint64_t value;
 
-    return sy_outcome_quantile(out, q, &ns) ? number(ns) : json_null();
+    return sy_histogram_known_quantile(h, q, &value) ? number(value)
+                                                     : json_null();
 }
 
-static json_t *latency_object(const struct sy_outcome *out)
+static json_t *histogram_object(const struct sy_histogram *h)
 {
-    const struct sy_histogram *h = &out->latency_ns;
-
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "count",
                      number(h->count), "sum", number(h->sum), "min",
                      number(h->min), "max", number(h->max), "clipped",
-                     number(h->clipped), "p50", quantile(out, 0.5), "p99",
-                     quantile(out, 0.99), "p999", quantile(out, 0.999),
-                     "buckets", buckets_array(h));
+                     number(h->clipped), "p50", quantile(h, 0.5), "p99",
+                     quantile(h, 0.99), "p999", quantile(h, 0.999), "buckets",
+                     buckets_array(h));
 }
 
 static json_t *runtime_object(const struct sy_outcome_runtime *r)
@@ -254,7 +253,7 @@ static json_t *window_object(const struct sy_experiment *exp,
         number(out->switches_voluntary), "switches_involuntary",
         number(out->switches_involuntary), "faults_minor",
         number(out->faults_minor), "faults_major", number(out->faults_major),
-        "latency_ns", latency_object(out), "runtime",
+        "latency_ns", histogram_object(&out->latency_ns), "runtime",
         exp->row == SY_ROW_COMBINATION ? runtime_object(&out->runtime)
                                        : json_null(),
         "device",
@@ -329,4 +328,56 @@ json_t *sy__run_experiment(const struct sy_experiment *exp)
                      jobs ? text(exp->variant) : json_null(), "mix",
                      mix_array(exp), "device", text(exp->device_spec), "jobs",
                      number(exp->jobs));
+}
+
+/* ---- phases ------------------------------------------------------------ */
+
+static json_t *library_object(const struct sy_library_figures *f)
+{
+    return json_pack("{s:o, s:o, s:o}", "operations", number(f->operations),
+                     "elapsed_ns", number(f->elapsed_ns), "cpu_ns",
+                     number(f->cpu_ns));
+}
+
+static json_t *phases_object(const struct sy_traced_window *w)
+{
+    json_t *object = json_object();
+
+    for (int i = 0; i < SY_TRACE_PHASES; i++) {
+        if (json_object_set_new(object,
+                                sy_trace_phase_name((enum sy_trace_phase)i),
+                                histogram_object(&w->phases[i])) != 0) {
+            json_decref(object);
+            return NULL;
+        }
+    }
+    return object;
+}
+
+json_t *sy__run_phases(const struct sy_experiment *exp,
+                       const struct sy_phases_record *r)
+{
+    char name[SY_OUTCOME_NAME_BYTES * 2];
+    bool is_ok = r->status == SY_OUTCOME_OK;
+    json_t *line = sy__run_experiment(exp), *more;
+
+    sy_experiment_name(exp, name, sizeof(name));
+    more = json_pack(
+        "{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
+        " s:o}",
+        "type", "phases", "name", text(name), "seed", number(exp->seed),
+        "status", status_name(r->status), "reason", text(r->reason), "rounds",
+        number(r->rounds), "clock",
+        is_ok ? text(r->window->clock) : json_null(), "finished",
+        number(r->window->jobs), "pauses", number(r->window->pauses), "early",
+        number(r->window->early), "unwoken", number(r->window->unwoken),
+        "production", is_ok ? library_object(&r->production) : json_null(),
+        "traced", is_ok ? library_object(&r->traced) : json_null(), "phases",
+        is_ok ? phases_object(r->window) : json_null());
+    if (line == NULL || more == NULL || json_object_update(line, more) != 0) {
+        json_decref(line);
+        line = NULL;
+    }
+    json_decref(more);
+    return line;
 }

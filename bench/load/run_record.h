@@ -23,6 +23,10 @@ json_t *sy__run_experiment(const struct sy_experiment *exp);
 /* What is written for the index of a shard, or for how many there are. */
 unsigned sy__run_shard(unsigned given);
 
+/* What sy_run_file_phases() writes. */
+json_t *sy__run_phases(const struct sy_experiment *exp,
+                       const struct sy_phases_record *phases);
+
 /* Write the present time as "2025-01-31T12:00:00Z" into 32 bytes. */
 void sy__run_time(char *text);
 

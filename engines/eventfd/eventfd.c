@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdalign.h>
 #include <string.h>
+#include <switchyard/usdt.h>
 #include <unistd.h>
 
 struct eventfd_state {
@@ -81,7 +82,7 @@ static void eventfd_detach(void *state, struct sy_engine_slot *slot)
 
 static void eventfd_wake(void *state, struct sy_engine_slot *slot)
 {
-    (void)state;
+    SY_USDT3(doorbell, state, slot, sy__eventfd_of(slot)->fd);
     sy__bell_ring(sy__eventfd_of(slot)->fd);
 }
 

@@ -44,6 +44,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <switchyard/usdt.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -246,6 +247,7 @@ static bool send_slot(struct uring_state *u, struct sy_engine_slot *slot)
     if (!atomic_load_explicit(&s->broken, memory_order_relaxed)) {
         /* pairs with the acquire in take_completions() */
         atomic_store_explicit(&of(slot)->sent, 1, memory_order_release);
+        SY_USDT3(doorbell, u, slot, ring_fd);
         err = send_message(s, ring_fd, slot);
     }
     if (err == -ECOMM)
@@ -285,8 +287,10 @@ static void strand(struct uring_state *u, struct sy_engine_slot *slot,
 
     atomic_fetch_add_explicit(&u->ringing, 1, memory_order_relaxed);
     was_empty = push(u, slot);
-    if (was_empty && !(on_own_thread && is_awake(u)))
+    if (was_empty && !(on_own_thread && is_awake(u))) {
+        SY_USDT3(doorbell, u, slot, u->bell);
         sy__bell_ring(u->bell);
+    }
     /* pairs with the acquire in wait_for_ringers() */
     atomic_fetch_sub_explicit(&u->ringing, 1, memory_order_release);
 }

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <switchyard/usdt.h>
 #include <unistd.h>
 
 struct pipe_state {
@@ -91,10 +92,12 @@ static void pipe_detach(void *state, struct sy_engine_slot *slot)
 
 static void pipe_wake(void *state, struct sy_engine_slot *slot)
 {
-    int fd = sy__pipe_of(slot)->write_fd;
-    int kept = errno;
+    int fd, kept;
 
-    (void)state;
+    /* first: nothing need be kept for it */
+    SY_USDT3(doorbell, state, slot, sy__pipe_of(slot)->write_fd);
+    fd = sy__pipe_of(slot)->write_fd;
+    kept = errno;
     /* Never full: at most one byte is in it. */
     while (write(fd, "", 1) == -1 && errno == EINTR)
         continue;

@@ -47,6 +47,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <switchyard/engine.h>
+#include <switchyard/usdt.h>
 #include <unistd.h>
 
 #define ASLEEP ((uintptr_t)1)
@@ -123,10 +124,11 @@ static void queue_close(void *state)
         (void)close(q->bell);
 }
 
-static void ring(struct queue_state *q)
+static void ring(struct queue_state *q, const struct sy_engine_slot *slot)
 {
     int bell = atomic_load_explicit(&q->bell_plus_1, memory_order_relaxed) - 1;
 
+    SY_USDT3(doorbell, q, slot, bell);
     if (bell >= 0)
         sy__bell_ring(bell); /* before the count: then close may close it */
     /* pairs with the acquire in wait_for_ringers() */
@@ -148,7 +150,7 @@ static void queue_wake(void *state, struct sy_engine_slot *slot)
         &q->head, &head, (uintptr_t)slot, memory_order_acq_rel,
         memory_order_relaxed));
     if (head == ASLEEP)
-        ring(q);
+        ring(q, slot);
 }
 
 /* Move what was pushed to pending, which is empty, and disarm. An eventfd with

@@ -6,6 +6,8 @@
 #ifndef SWITCHYARD_COMPILER_H
 #define SWITCHYARD_COMPILER_H
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 #define SY_BEGIN_DECLS extern "C" {
 #define SY_END_DECLS   }
@@ -68,17 +70,33 @@
 #define SY_CPU_RELAX() __asm__ volatile("" ::: "memory")
 #endif
 
-/* Read the CPU's own counter of time into a uint64_t, in ticks of its rate,
-   which is to be measured: it is neither ordered with other instructions nor
-   known to be steady. Where there is none: 0 every time. */
+/*
+ * A counter that runs evenly where the kernel itself tells the time by it, that
+ * is, where its clock source has that name; in ticks of its own rate, not
+ * ordered with other instructions, and 0 every time where there is none. And
+ * floor(a * b / 2^32).
+ */
 #if defined(__x86_64__)
-#define SY_READ_TICKS(ticks) ((void)((ticks) = __builtin_ia32_rdtsc()))
+#define SY_READ_TICKS()      __builtin_ia32_rdtsc()
+#define SY_TICKS_CLOCKSOURCE "tsc"
 #elif defined(__aarch64__)
-#define SY_READ_TICKS(ticks)                                                   \
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks))
+static inline uint64_t sy_read_ticks(void)
+{
+    uint64_t ticks;
+
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+    return ticks;
+}
+#define SY_READ_TICKS()      sy_read_ticks()
+#define SY_TICKS_CLOCKSOURCE "arch_sys_counter"
 #else
-#define SY_READ_TICKS(ticks) ((void)((ticks) = 0))
+#define SY_READ_TICKS()      UINT64_C(0)
+#define SY_TICKS_CLOCKSOURCE "none"
 #endif
+#define SY_MULTIPLY_HIGH_32(a, b)                                              \
+    ((uint64_t)(((__extension__(unsigned __int128)(a)) * (b)) >> 32))
+/* Of a 64-bit word that is not 0. */
+#define SY_HIGHEST_BIT(word) (63u - (unsigned)__builtin_clzll(word))
 
 /* For thread-locals of a library that is loaded at program start: one load
    instead of a call. */

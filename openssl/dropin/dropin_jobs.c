@@ -21,6 +21,7 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <string.h>
+#include <switchyard/usdt.h>
 
 _Static_assert(SY_BIND_LAYOUT == 6, "the short paths below know this layout");
 
@@ -50,11 +51,14 @@ static inline struct dropin_job *job_of(const struct sy_job *slot)
     return slot->user;
 }
 
-static inline int enter_by_hand(struct sy_thread *self, struct sy_job *from,
-                                struct sy_job *slot, ASYNC_JOB **job, int *ret)
+SY_ALWAYS_INLINE static inline int enter_by_hand(struct sy_thread *self,
+                                                 struct sy_job *from,
+                                                 struct sy_job *slot,
+                                                 ASYNC_JOB **job, int *ret)
 {
     struct sy_bind_runtime *hot = dropin_hot(slot->rt);
 
+    SY_USDT3(resume, slot, SY_USDT_WORD(slot), slot->rt);
     slot->paused = 0;
     slot->resumer = from;
     from->out_job = (struct sy_job **)(void *)job;
@@ -66,10 +70,12 @@ static inline int enter_by_hand(struct sy_thread *self, struct sy_job *from,
     return hot->swap(from->ctx, slot->ctx, PAUSE_RETURNS);
 }
 
-static inline int leave_by_hand(struct sy_thread *self, struct sy_job *slot)
+SY_ALWAYS_INLINE static inline int leave_by_hand(struct sy_thread *self,
+                                                 struct sy_job *slot)
 {
     struct sy_job *to = slot->resumer;
 
+    SY_USDT3(pause, slot, SY_USDT_WORD(slot), slot->rt);
     *to->out_job = slot; /* the first time, the caller has no handle yet */
     slot->paused = 1;
     keep_errno(self, slot);
@@ -89,6 +95,7 @@ static int finish_by_hand(struct sy_job *slot, int result)
     struct sy_thread *self = sy_bind_self;
     struct sy_job *to = slot->resumer;
 
+    SY_USDT4(finish, slot, SY_USDT_WORD(slot), slot->rt, result);
     *to->out_job = NULL;
     *(to->out_result != NULL ? to->out_result : &slot->result) = result;
     slot->gate = hot->first_gate; /* a block of pauses ends with its job */
@@ -150,7 +157,8 @@ static int job_entry(void *arg)
     if (SY_UNLIKELY(job->at_end != 0 ||
                     job->libctx != dropin_self.short_libctx))
         end_carefully(job);
-    if ((job->by_swap | job->resumed) == 0)
+    /* likely: else a job that returns saves a register for one that does not */
+    if (SY_LIKELY((job->by_swap | job->resumed) == 0))
         return result;
     job->by_swap = job->resumed; /* for the next job of this slot */
     return finish_by_hand(job->slot, result);
@@ -340,9 +348,10 @@ SY_NOINLINE static int enter_new(struct sy_job *from, struct sy_job *slot)
     return value != 0 ? value : ASYNC_FINISH;
 }
 
-static inline int start_by_hand(struct sy_thread *self, struct sy_job *from,
-                                struct sy_job *slot, ASYNC_JOB **handle,
-                                int *ret)
+SY_ALWAYS_INLINE static inline int start_by_hand(struct sy_thread *self,
+                                                 struct sy_job *from,
+                                                 struct sy_job *slot,
+                                                 ASYNC_JOB **handle, int *ret)
 {
     struct sy_bind_runtime *hot = dropin_hot(slot->rt);
 
@@ -350,6 +359,8 @@ static inline int start_by_hand(struct sy_thread *self, struct sy_job *from,
     hot->started++;
     from->out_job = (struct sy_job **)(void *)handle;
     from->out_result = ret;
+    /* fn is not at hand here */
+    SY_USDT4(start, slot, SY_USDT_WORD(slot), slot->rt, (void *)0);
     slot->state = SY_BIND_SLOT_LIVE;
     slot->resumer = from;
     keep_errno(self, from);
@@ -502,9 +513,10 @@ static inline struct sy_job *ready_slot(const struct sy_job *from)
                : NULL;
 }
 
-static inline int start_in(struct sy_job *slot, ASYNC_JOB **handle,
-                           ASYNC_WAIT_CTX *ctx, int *ret, int (*func)(void *),
-                           void *arg)
+SY_ALWAYS_INLINE static inline int start_in(struct sy_job *slot,
+                                            ASYNC_JOB **handle,
+                                            ASYNC_WAIT_CTX *ctx, int *ret,
+                                            int (*func)(void *), void *arg)
 {
     struct sy_thread *self = sy_bind_self;
 

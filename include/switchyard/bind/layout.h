@@ -79,6 +79,29 @@ struct sy_job {
     uint8_t state;
     uint8_t in_ready;
 
+#if defined(SY_TRACED) && SY_TRACED
+    /* Lines 4 and 5, of libswitchyard-traced alone: core/trace.c. Bound
+       programs need not know, nothing lies behind. */
+    struct {
+        SY_BIND_ALIGNED(SY_CACHE_LINE) SY_BIND_ATOMIC(uint64_t) completed_at;
+        SY_BIND_ATOMIC(uint32_t) watched; /* by which trace; 0: by none */
+        uint32_t pauses;
+        uint64_t submitted_at;
+        uint64_t since;   /* when the present phase began */
+        uint64_t seen_at; /* 0: not since it paused */
+        uint64_t start_ticks;
+        uint64_t run_ticks;
+        uint64_t wait_ticks;
+        uint64_t notify_ticks;
+        uint64_t schedule_ticks;
+        uint64_t number;
+        uint32_t early;
+        uint32_t unwoken;
+        int (*fn)(void *arg);
+        void *arg;
+    } traced;
+#endif
+
 #if SY_ASAN || SY_TSAN
     struct {
         void *fake_stack;
