@@ -191,26 +191,24 @@ static json_t *buckets_array(const struct sy_histogram *h)
     return array;
 }
 
-static json_t *quantile(const struct sy_outcome *out, double q)
+static json_t *quantile(const struct sy_histogram *h, double q)
 {
     uint64_t ns;
 
-    return sy_outcome_quantile(out, q, &ns) ? number(ns) : json_null();
+    return sy_latency_quantile(h, q, &ns) ? number(ns) : json_null();
 }
 
-static json_t *latency_object(const struct sy_outcome *out)
+json_t *sy__run_histogram(const struct sy_histogram *h)
 {
-    const struct sy_histogram *h = &out->latency_ns;
-
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "count",
-                     number(h->count), "sum", number(h->sum), "min",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "count", number(h->count), "sum", number(h->sum), "min",
                      number(h->min), "max", number(h->max), "clipped",
-                     number(h->clipped), "p50", quantile(out, 0.5), "p99",
-                     quantile(out, 0.99), "p999", quantile(out, 0.999),
-                     "buckets", buckets_array(h));
+                     number(h->clipped), "p50", quantile(h, 0.5), "p90",
+                     quantile(h, 0.9), "p99", quantile(h, 0.99), "p999",
+                     quantile(h, 0.999), "buckets", buckets_array(h));
 }
 
-static json_t *runtime_object(const struct sy_outcome_runtime *r)
+json_t *sy__run_runtime(const struct sy_outcome_runtime *r)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "jobs_started", number(r->jobs_started), "jobs_finished",
@@ -223,7 +221,7 @@ static json_t *runtime_object(const struct sy_outcome_runtime *r)
                      number(r->stack_bytes), "guard", text(r->guard));
 }
 
-static json_t *device_object(const struct sy_outcome_device *d)
+json_t *sy__run_device(const struct sy_outcome_device *d)
 {
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "submitted",
@@ -254,15 +252,15 @@ static json_t *window_object(const struct sy_experiment *exp,
         number(out->switches_voluntary), "switches_involuntary",
         number(out->switches_involuntary), "faults_minor",
         number(out->faults_minor), "faults_major", number(out->faults_major),
-        "latency_ns", latency_object(out), "runtime",
-        exp->row == SY_ROW_COMBINATION ? runtime_object(&out->runtime)
+        "latency_ns", sy__run_histogram(&out->latency_ns), "runtime",
+        exp->row == SY_ROW_COMBINATION ? sy__run_runtime(&out->runtime)
                                        : json_null(),
         "device",
         exp->row == SY_ROW_SOFTWARE ? json_null()
-                                    : device_object(&out->device));
+                                    : sy__run_device(&out->device));
 }
 
-static const char *status_name(enum sy_outcome_status status)
+const char *sy__run_status(enum sy_outcome_status status)
 {
     switch (status) {
     case SY_OUTCOME_OK:
@@ -306,7 +304,7 @@ json_t *sy__run_record(const struct sy_experiment *exp,
         jobs ? text(exp->engine->name) : json_null(), "variant",
         jobs ? text(exp->variant) : json_null(), "mix", mix_array(exp),
         "device", text(exp->device_spec), "jobs", number(out->jobs), "asked",
-        asked_object(exp), "status", status_name(out->status), "partial",
+        asked_object(exp), "status", sy__run_status(out->status), "partial",
         (int)out->partial, "reason", text(out->reason), "failed_operation",
         number_or_null(out->failed_operation), "verification", "every",
         number(out->verify_every), "verified", number(out->verified), "wrong",
