@@ -6,29 +6,13 @@
 #include <string.h>
 #include <switchyard/runtime.h>
 
-#include "../bench/load/load_record.h"
 #include "command.h"
 #include "interrupt.h"
-#include "load_plan.h"
-#include "load_search.h"
-#include "load_table.h"
-#include "options.h"
-#include "parts.h"
-#include "plan.h"
-#include "suite.h"
-#include "table.h"
+#include "load_find.h"
+#include "load_run.h"
+#include "machine_load.h"
 
 #define DURATION_NS SY_NS_PER_S
-
-/* To judge a quantile at a low rate a point takes longer, at most so long. */
-#define SEARCH_POINT_NS_MAX (60 * SY_NS_PER_S)
-
-struct load_options {
-    struct run_options run;
-    const char *arrivals, *rate, *search;
-    uint64_t jobs, seed, warm_up_ns, timeout_ns, repeats, resolution_percent;
-    int closed, virtual_clock, no_samples;
-};
 
 #define AT(member)     .offset = offsetof(struct load_options, member)
 #define AT_RUN(member) .offset = offsetof(struct load_options, run.member)
@@ -169,6 +153,11 @@ static const struct option load_options_table[] = {
              "that is\n                              polled, as sim",
      .kind = OPTION_FLAG,
      AT(virtual_clock)},
+    {.name = "spin",
+     .help = "where the generator has no CPU of its own, the loop does not "
+             "sleep\n                              between arrivals",
+     .kind = OPTION_FLAG,
+     AT(spin)},
     {.name = "no-samples",
      .help = "only histograms; otherwise up to 4 million samples of each "
              "point are\n                              kept in files of their "
@@ -197,32 +186,9 @@ static const struct option load_options_table[] = {
     {.name = NULL},
 };
 
-/* One invocation. */
-struct invocation {
-    struct load_options options;
-    struct option_texts operands;
-    struct parts parts;
-    struct plan plan; /* the candidates */
-    struct sy_arrivals arrivals;
-    struct sy_trace trace;
-    struct load_rates rates;
-    struct load_goal goal;
-    struct sy_run_file *file;
-    struct load_shown *shown;
-    size_t shown_count, shown_room;
-
-    /* Progress. */
-    size_t points, points_done; /* 0 points: nobody knows how many */
-    uint64_t began_ns;
-    int is_terminal;
-
-    int argc;
-    char **argv;
-};
-
 /* ---- understanding what is wanted ---------------------------------------- */
 
-static int read_arrivals(struct invocation *s)
+static int read_arrivals(struct load_run *s)
 {
     const struct load_options *o = &s->options;
     char why[768];
@@ -248,7 +214,7 @@ static int read_arrivals(struct invocation *s)
     return -1;
 }
 
-static int check_trace(struct invocation *s)
+static int check_trace(struct load_run *s)
 {
     struct load_options *o = &s->options;
     char length[32], duration[32];
@@ -271,7 +237,7 @@ static int check_trace(struct invocation *s)
 }
 
 /* Rates and the duration make a number of operations that can be measured. */
-static int check_rates(const struct invocation *s)
+static int check_rates(const struct load_run *s)
 {
     double seconds = (double)s->options.run.duration_ns / (double)SY_NS_PER_S;
     char rate[32], duration[32];
@@ -292,7 +258,7 @@ static int check_rates(const struct invocation *s)
     return -1;
 }
 
-static int check_options(struct invocation *s)
+static int check_options(struct load_run *s)
 {
     struct load_options *o = &s->options;
 
@@ -338,25 +304,6 @@ static void complete_run_options(struct load_options *o)
 /* ---- points ---------------------------------------------------------------
  */
 
-/* @rate_hz  0: closed, or the trace's */
-static void make_spec(const struct invocation *s, size_t entry,
-                      uint64_t rate_hz, struct sy_load_spec *spec)
-{
-    const struct load_options *o = &s->options;
-
-    memset(spec, 0, sizeof(*spec));
-    spec->exp = s->plan.entries[entry].exp;
-    spec->exp.virtual_clock = o->virtual_clock != 0;
-    spec->exp.timeout_ns = o->timeout_ns;
-    spec->exp.interrupted = &interrupted;
-    spec->arrivals = s->arrivals;
-    spec->arrivals.rate_hz = rate_hz;
-    spec->is_closed = o->closed != 0;
-    spec->duration_ns = o->run.duration_ns;
-    spec->warm_up_ns = o->warm_up_ns;
-    spec->keeps_samples = !o->no_samples;
-}
-
 static int is_one_at_a_time(enum sy_row row)
 {
     return row == SY_ROW_SOFTWARE || row == SY_ROW_BLOCKING;
@@ -383,8 +330,8 @@ static void print_point(const struct sy_load_spec *spec, size_t number)
 
 /* Call visit for every point but those of searches. Returns -1, or what visit
    returned otherwise. */
-static int for_each_point(struct invocation *s,
-                          int (*visit)(struct invocation *,
+static int for_each_point(struct load_run *s,
+                          int (*visit)(struct load_run *,
                                        const struct sy_load_spec *, size_t))
 {
     size_t rates = s->rates.count != 0 ? s->rates.count : 1, r, i;
@@ -396,14 +343,14 @@ static int for_each_point(struct invocation *s,
         for (i = 0; i < s->plan.count && status == -1; i++) {
             struct sy_load_spec spec;
 
-            make_spec(s, s->plan.order[i], s->rates.hz[r], &spec);
+            load_run_spec(s, s->plan.order[i], s->rates.hz[r], &spec);
             status = visit(s, &spec, s->plan.order[i]);
         }
     }
     return status;
 }
 
-static int visit_dry(struct invocation *s, const struct sy_load_spec *spec,
+static int visit_dry(struct load_run *s, const struct sy_load_spec *spec,
                      size_t entry)
 {
     (void)entry;
@@ -411,7 +358,7 @@ static int visit_dry(struct invocation *s, const struct sy_load_spec *spec,
     return -1;
 }
 
-static int dry_run(struct invocation *s)
+static int dry_run(struct load_run *s)
 {
     struct sy_load_spec spec;
     char time[32], bound[32];
@@ -421,13 +368,13 @@ static int dry_run(struct invocation *s)
         for (i = 0; i < s->plan.count; i++) {
             char name[128];
 
-            make_spec(s, s->plan.order[i], 0, &spec);
+            load_run_spec(s, s->plan.order[i], 0, &spec);
             printf("%3zu. %-26s search for %s of the response <= %s\n", i + 1,
                    sy_experiment_name(&spec.exp, name, sizeof(name)),
                    s->goal.quantile,
                    format_duration(bound, sizeof(bound), s->goal.bound_ns));
         }
-        make_spec(s, 0, 1, &spec);
+        load_run_spec(s, 0, 1, &spec);
         printf("%zu searches of about 20 points each, about %s\n",
                s->plan.count,
                format_rough_time(time, sizeof(time),
@@ -437,7 +384,7 @@ static int dry_run(struct invocation *s)
         return CLI_OK;
     }
     (void)for_each_point(s, visit_dry);
-    make_spec(s, 0, 1, &spec);
+    load_run_spec(s, 0, 1, &spec);
     printf("%zu points, about %s\n", s->points_done,
            format_rough_time(time, sizeof(time),
                              (double)s->points_done *
@@ -449,361 +396,33 @@ static int dry_run(struct invocation *s)
 /* ---- measuring ------------------------------------------------------------
  */
 
-static void show_progress(const struct invocation *s,
-                          const struct sy_load_spec *spec)
-{
-    struct load_shown point;
-    char name[256], left[32] = "", words[64] = "";
-    uint64_t passed_ns = sy_clock_now_ns(sy_clock_monotonic()) - s->began_ns;
-
-    memset(&point, 0, sizeof(point));
-    point.exp = spec->exp;
-    point.rate_hz = spec->is_closed ? 0 : spec->arrivals.rate_hz;
-    load_shown_name(&point, name, sizeof(name));
-    if (s->points != 0) {
-        double each = s->points_done == 0
-                          ? (double)sy_load_point_ns(spec)
-                          : (double)passed_ns / (double)s->points_done;
-
-        format_rough_time(left, sizeof(left),
-                          each * (double)(s->points - s->points_done) /
-                              (double)SY_NS_PER_S);
-        snprintf(words, sizeof(words), "/%zu] %s", s->points, "");
-    } else {
-        snprintf(words, sizeof(words), "] ");
-    }
-    if (s->is_terminal)
-        say_over("[%zu%s%s%s%s", s->points_done + 1, words, name,
-                 left[0] != '\0' ? ", about " : "", left);
-    else
-        fprintf(stderr, "[%zu%s%s%s%s\n", s->points_done + 1, words, name,
-                left[0] != '\0' ? "; about " : "", left);
-    fflush(stderr);
-}
-
-static int keep_shown(struct invocation *s, const struct load_shown *shown)
-{
-    if (s->shown_count == s->shown_room) {
-        size_t room = 2 * s->shown_room + 32;
-        struct load_shown *grown = realloc(s->shown, room * sizeof(*grown));
-
-        if (grown == NULL)
-            return -ENOMEM;
-        s->shown = grown;
-        s->shown_room = room;
-    }
-    s->shown[s->shown_count++] = *shown;
-    return 0;
-}
-
-static void say_point(const struct load_shown *shown)
-{
-    char name[256];
-
-    if (shown->status != SY_OUTCOME_OK)
-        say("%s: %s: %s", load_shown_name(shown, name, sizeof(name)),
-            shown->status == SY_OUTCOME_FAILED ? "failed" : "skipped",
-            shown->why);
-}
-
-static int write_down(struct invocation *s, const struct sy_load_spec *spec,
-                      const struct sy_load_result *result, int search)
-{
-    char why[SY_RUN_PATH_BYTES + 256] = "", *line;
-
-    if (sy_run_file_add_load(s->file, spec, result, search, &line, why,
-                             sizeof(why)) != 0) {
-        say("--out: cannot write the run file: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    if (s->options.run.json) {
-        puts(line);
-        fflush(stdout);
-    }
-    free(line);
-    return -1;
-}
-
-/* Measure one point, and write it down. @shown is set if -1 is returned. */
-static int measure(struct invocation *s, const struct sy_load_spec *spec,
-                   size_t entry, int search, struct load_shown *shown)
-{
-    struct sy_load_result *result = calloc(1, sizeof(*result));
-    int status = -1;
-
-    if (result == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    show_progress(s, spec);
-    if (sy_load_point_run(spec, result) != 0) {
-        say("%s", result->outcome.reason);
-        status = CLI_ENVIRONMENT;
-    }
-    if (status == -1)
-        status = write_down(s, spec, result, search);
-    if (status == -1) {
-        load_shown_take(shown, spec, entry, result);
-        s->points_done++;
-        say_point(shown);
-        if (keep_shown(s, shown) != 0) {
-            say("no memory");
-            status = CLI_ENVIRONMENT;
-        }
-    }
-    sy_load_result_free(result);
-    free(result);
-    return status;
-}
-
-static int visit_measure(struct invocation *s, const struct sy_load_spec *spec,
+static int visit_measure(struct load_run *s, const struct sy_load_spec *spec,
                          size_t entry)
 {
     struct load_shown shown;
 
     if (interrupted)
         return CLI_INTERRUPTED;
-    return measure(s, spec, entry, -1, &shown);
+    return load_run_measure(s, spec, entry, -1, &shown);
 }
 
 /* ---- searching ------------------------------------------------------------
  */
 
-struct searching {
-    struct invocation *s;
-    size_t entry;
-    int number;
-    struct load_shown best, closest; /* of the points */
-};
-
-/* Long enough to judge the quantile. */
-static uint64_t search_duration_ns(const struct invocation *s, uint64_t rate_hz)
-{
-    double ns = 1.2 * (double)(s->goal.samples_min + 10) * (double)SY_NS_PER_S /
-                (double)rate_hz;
-
-    if (ns <= (double)s->options.run.duration_ns)
-        return s->options.run.duration_ns;
-    return ns < (double)SEARCH_POINT_NS_MAX ? (uint64_t)ns
-                                            : SEARCH_POINT_NS_MAX;
-}
-
-static size_t quantile_index(const struct load_goal *goal)
-{
-    return goal->q < 0.6 ? 0 : goal->q < 0.95 ? 1 : goal->q < 0.995 ? 2 : 3;
-}
-
-static int try_once(void *context, uint64_t rate_hz, unsigned repeat,
-                    struct load_tried *tried)
-{
-    struct searching *c = context;
-    struct sy_load_spec spec;
-    struct load_shown shown;
-    int status;
-
-    make_spec(c->s, c->entry, rate_hz, &spec);
-    spec.duration_ns = search_duration_ns(c->s, rate_hz);
-    /* Each repeat has its own arrivals; the first those of --seed. */
-    spec.arrivals.seed += repeat;
-    status = measure(c->s, &spec, c->entry, c->number, &shown);
-    if (status != -1)
-        return status;
-    if (interrupted)
-        return CLI_INTERRUPTED;
-    tried->quantile_ns = shown.response_ns[quantile_index(&c->s->goal)];
-    tried->has_figure =
-        shown.status == SY_OUTCOME_OK && tried->quantile_ns != 0;
-    tried->is_valid = tried->has_figure && shown.faults == 0;
-    if (tried->is_valid && tried->quantile_ns <= c->s->goal.bound_ns &&
-        shown.rate_hz >= c->best.rate_hz)
-        c->best = shown;
-    if (tried->has_figure &&
-        (c->closest.rate_hz == 0 ||
-         tried->quantile_ns <
-             c->closest.response_ns[quantile_index(&c->s->goal)]))
-        c->closest = shown;
-    return -1;
-}
-
-/* How many operations per second the row does if it always has work. */
-static int find_capacity(struct invocation *s, size_t entry, int number,
-                         double *hz)
-{
-    struct sy_load_spec spec;
-    struct load_shown shown;
-    int status;
-
-    make_spec(s, entry, 0, &spec);
-    spec.is_closed = true;
-    status = measure(s, &spec, entry, number, &shown);
-    *hz = 0;
-    if (status != -1)
-        return status;
-    if (interrupted)
-        return CLI_INTERRUPTED;
-    if (shown.status == SY_OUTCOME_OK)
-        *hz = shown.achieved_hz;
-    return -1;
-}
-
-static uint64_t clamp(double value, uint64_t low, uint64_t high)
-{
-    if (value <= (double)low)
-        return low;
-    return value < (double)high ? (uint64_t)value : high;
-}
-
-/* Where to look. A row that gives no figures has no range: high_hz is 0. */
-static int choose_range(struct invocation *s, size_t entry, int number,
-                        struct load_search *search)
-{
-    /* Below, no point is long enough to judge the quantile. */
-    double least = 1.2 * (double)(s->goal.samples_min + 10) *
-                       (double)SY_NS_PER_S / (double)SEARCH_POINT_NS_MAX +
-                   1;
-    double capacity;
-    int status = find_capacity(s, entry, number, &capacity);
-
-    if (status != -1 || capacity <= 0)
-        return status;
-    search->low_hz = clamp(least, 1, SY_RATE_MAX_HZ);
-    search->high_hz = clamp(2 * capacity, search->low_hz, SY_RATE_MAX_HZ);
-    if (s->rates.low_hz != 0) {
-        search->low_hz =
-            clamp((double)s->rates.low_hz, search->low_hz, SY_RATE_MAX_HZ);
-        search->high_hz =
-            clamp((double)s->rates.high_hz, search->low_hz, SY_RATE_MAX_HZ);
-    }
-    search->start_hz = clamp(capacity / 2, search->low_hz, search->high_hz);
-    return -1;
-}
-
-static void print_found(const struct searching *c,
-                        const struct load_search *found)
-{
-    const struct load_goal *goal = &c->s->goal;
-    char name[128], rate[32], above[32], bound[32];
-    size_t q = quantile_index(goal);
-
-    sy_experiment_name(&c->s->plan.entries[c->entry].exp, name, sizeof(name));
-    format_duration(bound, sizeof(bound), goal->bound_ns);
-    if (found->rate_hz != 0) {
-        printf("%s: %s <= %s holds up to %s/s: there %s is %.1f us", name,
-               goal->quantile, bound,
-               format_number(rate, sizeof(rate), (double)found->rate_hz, 0),
-               goal->quantile,
-               (double)c->best.response_ns[q] / (double)SY_NS_PER_US);
-        if (c->best.cpu_ns > 0)
-            printf(", an operation costs %.2f us of CPU",
-                   c->best.cpu_ns / (double)SY_NS_PER_US);
-        if (found->above_hz > found->rate_hz)
-            printf(
-                "; %s/s does not hold (resolution %" PRIu64 " %%)\n",
-                format_number(above, sizeof(above), (double)found->above_hz, 0),
-                c->s->options.resolution_percent);
-        else
-            printf("; nothing above was tried\n");
-        return;
-    }
-    if (found->closest_ns == 0) {
-        printf("%s: no point gave %s\n", name, goal->quantile);
-        return;
-    }
-    printf("%s: no rate keeps %s <= %s; closest: %.1f us at %s/s, %.2f times "
-           "the bound",
-           name, goal->quantile, bound,
-           (double)found->closest_ns / (double)SY_NS_PER_US,
-           format_number(rate, sizeof(rate), (double)found->closest_hz, 0),
-           (double)found->closest_ns / (double)goal->bound_ns);
-    if (c->closest.cpu_ns > 0)
-        printf(", for %.2f us of CPU per operation",
-               c->closest.cpu_ns / (double)SY_NS_PER_US);
-    printf("%s\n",
-           found->closest_ns <= goal->bound_ns
-               ? "; it was within the bound in too few repeats, or not valid"
-               : "");
-}
-
-static int write_found(struct invocation *s, const struct searching *c,
-                       const struct load_search *found)
-{
-    struct sy_load_search line = {
-        .quantile = c->s->goal.q > 0.995 ? "p999" : c->s->goal.quantile,
-        .bound_ns = found->bound_ns,
-        .rate_hz = found->rate_hz,
-        .above_hz = found->above_hz,
-        .closest_ns = found->rate_hz == 0 ? found->closest_ns : 0,
-        .closest_hz = found->rate_hz == 0 ? found->closest_hz : 0,
-        .repeats = found->repeats,
-        .needed = found->needed,
-        .resolution_permille = found->resolution_permille,
-        .points = found->points,
-        .is_complete = !interrupted,
-    };
-    char why[SY_RUN_PATH_BYTES + 256] = "", *text;
-    struct sy_load_spec spec;
-
-    make_spec(s, c->entry, 0, &spec);
-    if (sy_run_file_add_search(s->file, &spec, c->number, &line, &text, why,
-                               sizeof(why)) != 0) {
-        say("--out: cannot write the run file: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    if (s->options.run.json)
-        puts(text);
-    free(text);
-    return -1;
-}
-
-/* Returns -1 to go on, else what ends everything; *misses grows by one where no
-   rate holds. */
-static int search_one(struct invocation *s, size_t entry, int number,
-                      size_t *misses)
-{
-    struct searching c = {.s = s, .entry = entry, .number = number};
-    struct load_search search = {
-        .bound_ns = s->goal.bound_ns,
-        .repeats = (unsigned)s->options.repeats,
-        .needed = (unsigned)s->options.repeats / 2 + 1,
-        .resolution_permille = 10 * (unsigned)s->options.resolution_percent,
-        .try_once = try_once,
-        .context = &c,
-    };
-    int status = choose_range(s, entry, number, &search), written;
-
-    if (status == -1 && search.high_hz == 0) {
-        ++*misses; /* the point has said why */
-        return -1;
-    }
-    if (status == -1)
-        status = load_search_run(&search);
-    if (status != -1 && status != CLI_INTERRUPTED)
-        return status;
-    written = write_found(s, &c, &search);
-    if (written != -1)
-        return written;
-    say_over_end();
-    if (status == -1 && !s->options.run.json)
-        print_found(&c, &search);
-    fflush(stdout);
-    *misses += search.rate_hz == 0;
-    return status;
-}
-
-static int search_all(struct invocation *s, size_t *misses)
+static int search_all(struct load_run *s, size_t *misses)
 {
     int status = -1;
     size_t i;
 
     for (i = 0; i < s->plan.count && status == -1; i++)
-        status = search_one(s, s->plan.order[i], (int)i, misses);
+        status = load_find_rate(s, s->plan.order[i], (int)i, misses);
     return status;
 }
 
 /* ---- afterwards -----------------------------------------------------------
  */
 
-static int judge(const struct invocation *s, size_t misses)
+static int judge(const struct load_run *s, size_t misses)
 {
     size_t i, figures = 0;
 
@@ -820,7 +439,7 @@ static int judge(const struct invocation *s, size_t misses)
 }
 
 /* What to type again; not argv[0], which may name somebody's folders. */
-static char **full_arguments(const struct invocation *s)
+static char **full_arguments(const struct load_run *s)
 {
     static char command[] = "switchyard", subcommand[] = "load";
     char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
@@ -835,7 +454,7 @@ static char **full_arguments(const struct invocation *s)
     return argv;
 }
 
-static int create_file(struct invocation *s)
+static int create_file(struct load_run *s)
 {
     char **argv = full_arguments(s);
     struct sy_run_info info = {.suite = "",
@@ -860,7 +479,7 @@ static int create_file(struct invocation *s)
     return -1;
 }
 
-static int finish(struct invocation *s, size_t misses)
+static int finish(struct load_run *s, size_t misses, const char *busy)
 {
     char why[SY_RUN_PATH_BYTES + 256] = "", path[SY_RUN_PATH_BYTES];
     int status, err;
@@ -875,6 +494,8 @@ static int finish(struct invocation *s, size_t misses)
             putchar('\n');
         if (load_table_print(s->shown, s->shown_count, stdout) != 0)
             say("no memory for the table; the run file has everything");
+        if (busy[0] != '\0')
+            printf("\n%s\n", busy);
     }
     fflush(stdout);
     status = judge(s, misses);
@@ -887,14 +508,17 @@ static int finish(struct invocation *s, size_t misses)
     return interrupted ? CLI_INTERRUPTED : status;
 }
 
-static int measure_and_show(struct invocation *s)
+static int measure_and_show(struct load_run *s)
 {
+    struct machine_load before, after;
     size_t misses = 0;
+    char busy[256];
     int status = create_file(s);
 
     if (status != -1)
         return status;
     catch_interrupts();
+    machine_load_read(&before);
     s->began_ns = sy_clock_now_ns(sy_clock_monotonic());
     s->is_terminal = stream_takes_colour(stderr);
     if (s->options.search != NULL) {
@@ -908,13 +532,15 @@ static int measure_and_show(struct invocation *s)
         sy_run_file_discard(&s->file);
         return status;
     }
-    return finish(s, misses);
+    machine_load_read(&after);
+    machine_load_describe(&before, &after, busy, sizeof(busy));
+    return finish(s, misses, busy);
 }
 
 /* ---- the whole ------------------------------------------------------------
  */
 
-static int carry_out(struct invocation *s, const struct command *self)
+static int carry_out(struct load_run *s, const struct command *self)
 {
     struct load_options *o = &s->options;
     int status;
@@ -938,7 +564,7 @@ static int carry_out(struct invocation *s, const struct command *self)
 
 static int run_load(const struct command *self, int argc, char **argv)
 {
-    struct invocation *s = calloc(1, sizeof(*s));
+    struct load_run *s = calloc(1, sizeof(*s));
     int status;
 
     if (s == NULL) {
@@ -957,8 +583,8 @@ static int run_load(const struct command *self, int argc, char **argv)
 
 const struct command load_command = {
     .name = "load",
-    .summary = "Measure latency under arrivals that do not wait, and find the "
-               "rate that\nkeeps a bound",
+    .summary = "Measure latency under a given rate, and find the highest that "
+               "will do",
     .operands = "[SWITCHER+ENGINE-GLOB...]",
     .options = load_options_table,
     .notes =

@@ -162,7 +162,7 @@ int load_goal_read(const char *text, struct load_goal *goal, char *why,
     const char *right;
     size_t i;
 
-    for (i = 0; text + i < sign && i + 1 < sizeof(left); i++)
+    for (i = 0; sign != NULL && text + i < sign && i + 1 < sizeof(left); i++)
         left[i] = text[i];
     left[strcspn(left, " ")] = '\0';
     right = sign != NULL ? sign + 2 + strspn(sign + 2, " ") : "";

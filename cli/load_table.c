@@ -57,15 +57,13 @@ void load_shown_take(struct load_shown *shown, const struct sy_load_spec *spec,
     else
         sy_load_explain(r, shown->why, sizeof(shown->why));
     for (i = 0; i < LOAD_QUANTILES; i++) {
+        shown->is_late[i] = sy_load_is_late_at(r, quantiles[i]);
         (void)sy_latency_quantile(&r->response_ns, quantiles[i],
                                   &shown->response_ns[i]);
         (void)sy_latency_quantile(&r->service_ns, quantiles[i],
                                   &shown->service_ns[i]);
     }
     shown->achieved_hz = achieved_hz(spec, r, shown->rate_hz);
-    if (r->lateness_ns.count > 0)
-        shown->lateness_mean_ns =
-            (double)r->lateness_ns.sum / (double)r->lateness_ns.count;
     shown->loop_part = -1;
     if (spec->exp.virtual_clock || out->operations == 0 || out->elapsed_ns == 0)
         return;
@@ -109,8 +107,11 @@ static const struct table_column columns[] = {
     {.title = "", .unit = ""},
 };
 
-static void add_quantiles(struct table *table, const uint64_t *ns, int is_empty)
+/* @is_late  NULL: none is */
+static void add_quantiles(struct table *table, const uint64_t *ns,
+                          const int *is_late, int is_empty)
 {
+    char text[64];
     int i;
 
     for (i = 0; i < LOAD_QUANTILES; i++) {
@@ -119,7 +120,9 @@ static void add_quantiles(struct table *table, const uint64_t *ns, int is_empty)
         else if (ns[i] == 0)
             table_cell(table, "%s", "-");
         else
-            table_number(table, (double)ns[i] / (double)SY_NS_PER_US, 1);
+            table_cell(table, "%s%s", is_late != NULL && is_late[i] ? "~" : "",
+                       format_number(text, sizeof(text),
+                                     (double)ns[i] / (double)SY_NS_PER_US, 1));
     }
 }
 
@@ -129,11 +132,15 @@ static const char *mark(const struct load_shown *s)
         return "skipped";
     if (s->status == SY_OUTCOME_FAILED)
         return "failed";
-    if (s->faults & SY_LOAD_SATURATED)
+    if (s->is_partial)
+        return "cut short";
+    if (s->faults & SY_LOAD_SATURATED & ~(unsigned)SY_LOAD_GENERATOR_LATE)
         return "saturated";
+    if (s->faults & SY_LOAD_GENERATOR_LATE)
+        return "generator late";
     if (s->faults & SY_LOAD_DEVICE_LATE)
         return "device late";
-    return s->is_partial ? "cut short" : "";
+    return "";
 }
 
 static int add_row(struct table *table, const struct load_shown *s)
@@ -153,8 +160,9 @@ static int add_row(struct table *table, const struct load_shown *s)
         table_number(table, s->achieved_hz, 0);
     else
         table_cell(table, "%s", "");
-    add_quantiles(table, s->response_ns, s->rate_hz == 0 || !has_figures);
-    add_quantiles(table, s->service_ns, !has_figures);
+    add_quantiles(table, s->response_ns, s->is_late,
+                  s->rate_hz == 0 || !has_figures);
+    add_quantiles(table, s->service_ns, NULL, !has_figures);
     if (s->cpu_ns > 0)
         table_number(table, s->cpu_ns / (double)SY_NS_PER_US, 2);
     else
@@ -186,15 +194,23 @@ static void print_generator(const struct load_shown *s, FILE *to)
                 s->generator_cpu);
     else if (s->generator == SY_LOAD_GENERATOR_LOOP && !s->exp.virtual_clock)
         fprintf(to,
-                "The generator has no CPU of its own (%s): the loop's\n"
-                "thread looks which arrivals are due.\n",
+                "The generator has no CPU of its own (%s):\n"
+                "the loop's thread looks which arrivals are due.\n",
                 s->generator_why);
 }
 
-/* Why points are marked. */
+/* Why figures and points are marked. */
 static void print_marks(const struct load_shown *s, size_t count, FILE *to)
 {
-    size_t i;
+    size_t i, q;
+    int is_any_late = 0;
+
+    for (i = 0; i < count; i++)
+        for (q = 0; q < LOAD_QUANTILES; q++)
+            is_any_late |= s[i].is_late[q];
+    if (is_any_late)
+        fprintf(to, "~: the same quantile of the generator's own lateness is "
+                    "more than a tenth of it.\n");
 
     for (i = 0; i < count; i++) {
         char name[256];

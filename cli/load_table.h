@@ -24,9 +24,9 @@ struct load_shown {
     double achieved_hz;
     uint64_t response_ns[LOAD_QUANTILES]; /* 0: too few samples */
     uint64_t service_ns[LOAD_QUANTILES];
-    double lateness_mean_ns; /* of the generator */
-    double cpu_ns;           /* of the row and the device, per operation */
-    double loop_part;        /* of the time the loop had a CPU; < 0: unknown */
+    int is_late[LOAD_QUANTILES]; /* the generator, by too much for it */
+    double cpu_ns;               /* of the row and the device, per operation */
+    double loop_part; /* of the time the loop had a CPU; < 0: unknown */
     unsigned faults;
     char why[512]; /* faults, or the reason of a status */
     enum sy_load_generator generator;

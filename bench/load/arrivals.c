@@ -150,9 +150,10 @@ static int read_lines(struct reader *r, FILE *file)
         if (err != 0)
             return err;
     }
-    if (ferror(file))
-        return refuse(r, -EIO, "cannot be read");
-    return 0;
+    if (!ferror(file))
+        return 0;
+    snprintf(r->why, r->why_bytes, "%.300s: cannot be read", r->path);
+    return -EIO;
 }
 
 int sy_trace_read(struct sy_trace *trace, const char *path, char *why,

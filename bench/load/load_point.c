@@ -35,7 +35,7 @@
 
 /* A generator sleeps until so long before an arrival, and then watches the
    clock: the kernel is late by tens of microseconds in virtual machines. */
-#define WATCH_NS (200 * SY_NS_PER_US)
+#define WATCH_NS SY_NS_PER_MS
 
 #define NOT_MEASURED UINT64_MAX
 #define QUARTERS     4
@@ -207,6 +207,18 @@ static void keep_on(pid_t thread, const cpu_set_t *cpus)
     (void)sched_setaffinity(thread, sizeof(*cpus), cpus);
 }
 
+static void explain_no_cpu(struct sy_load_result *r, int cpus, int threads)
+{
+    char device[64] = "";
+
+    if (threads > 0)
+        snprintf(device, sizeof(device), ", %d thread%s of the device", threads,
+                 threads == 1 ? "" : "s");
+    snprintf(r->generator_why, sizeof(r->generator_why),
+             "%d CPU%s for the loop%s and the generator", cpus,
+             cpus == 1 ? "" : "s", device);
+}
+
 /* Give the generator a CPU if the loop and each thread of the device have one
    too. */
 static void choose_generator(struct point *p)
@@ -229,11 +241,7 @@ static void choose_generator(struct point *p)
     }
     cpus = CPU_COUNT(&set);
     if (cpus < threads + 1) {
-        snprintf(r->generator_why, sizeof(r->generator_why),
-                 "%d CPU%s for the loop, %d thread%s of the device and the "
-                 "generator",
-                 cpus, cpus == 1 ? "" : "s", threads - 1,
-                 threads == 2 ? "" : "s");
+        explain_no_cpu(r, cpus, threads - 1);
         return;
     }
     for (r->generator_cpu = CPU_SETSIZE - 1;
@@ -469,7 +477,7 @@ static uint64_t doze_for(struct point *p, uint64_t ns)
 {
     uint64_t now_ns = sy_clock_now_ns(p->load->clock);
 
-    if (p->next_ns <= now_ns)
+    if (p->next_ns <= now_ns || p->spec->spins)
         return 0;
     p->dozed_ns = now_ns;
     p->woke_ns = SY_FOREVER;
@@ -581,13 +589,34 @@ static void end(struct sy__load *load)
 
 /* ---- judging ------------------------------------------------------------- */
 
-/* A tenth of the response: less than that is not worth a word. */
+/* A tenth of the median: less than that is not worth a word. */
 static uint64_t tolerated_late_ns(const struct sy_load_result *r)
 {
     const struct sy_histogram *h =
         r->response_ns.count > 0 ? &r->response_ns : &r->service_ns;
 
     return sy_histogram_quantile(h, 0.5) / 10;
+}
+
+bool sy_load_is_late_at(const struct sy_load_result *r, double q)
+{
+    uint64_t late_ns, response_ns;
+
+    return sy_latency_quantile(&r->lateness_ns, q, &late_ns) &&
+           sy_latency_quantile(&r->response_ns, q, &response_ns) &&
+           late_ns > response_ns / 10;
+}
+
+/* The first of the quantiles that are judged at which the generator was late;
+   0: at none. */
+static double late_quantile(const struct sy_load_result *r)
+{
+    static const double judged[] = {0.5, 0.9, 0.99};
+
+    for (size_t i = 0; i < sizeof(judged) / sizeof(*judged); i++)
+        if (sy_load_is_late_at(r, judged[i]))
+            return judged[i];
+    return 0;
 }
 
 static uint64_t mean(uint64_t sum, uint64_t count)
@@ -636,7 +665,7 @@ unsigned sy_load_judge(const struct sy_load_result *r)
         faults |= SY_LOAD_BELOW_PLAN;
     if (backlog_grows(r))
         faults |= SY_LOAD_BACKLOG_GROWS;
-    if (mean(r->lateness_ns.sum, r->lateness_ns.count) > tolerated_late_ns(r))
+    if (late_quantile(r) > 0)
         faults |= SY_LOAD_GENERATOR_LATE;
     return faults;
 }
@@ -682,10 +711,10 @@ const char *sy_load_explain(const struct sy_load_result *r, char *buf,
                   (double)r->backlog_late_milli / 1000);
     if (r->faults & SY_LOAD_GENERATOR_LATE)
         add_words(buf, bytes,
-                  "the generator was late by %.1f us on average, a tenth of "
-                  "the median response is %.1f us",
-                  us(mean(r->lateness_ns.sum, r->lateness_ns.count)),
-                  us(tolerated_late_ns(r)));
+                  "p%g of the generator's lateness, %.1f us, is more than a "
+                  "tenth of that of the response",
+                  late_quantile(r) * 100,
+                  us(sy_histogram_quantile(&r->lateness_ns, late_quantile(r))));
     if (r->faults & SY_LOAD_DEVICE_LATE)
         add_words(buf, bytes,
                   "the device was late by %.1f us on average, a tenth of the "
@@ -760,11 +789,12 @@ static int make_samples(struct sy_load_result *r,
     return r->samples == NULL ? -ENOMEM : 0;
 }
 
-/* More than there is room for, or none: then the histograms have to do. */
+/* None, more than there is room for, or of a process that did not come to its
+   end: then the histograms have to do. */
 static void drop_useless_samples(struct sy_load_result *r)
 {
     if (r->samples != NULL &&
-        (r->offered == 0 ||
+        (r->offered == 0 || r->outcome.status != SY_OUTCOME_OK ||
          r->offered > r->samples_bytes / sizeof(*r->samples)))
         sy_load_result_free(r);
 }

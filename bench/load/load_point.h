@@ -36,6 +36,7 @@ struct sy_load_spec {
     uint64_t duration_ns; /* of the window */
     uint64_t warm_up_ns;  /* before it; 0: a tenth of it, 20 .. 500 ms */
     bool keeps_samples;
+    bool spins; /* where the loop is the generator it never sleeps */
 };
 
 /* Who says that an arrival is due. */
@@ -58,8 +59,10 @@ enum sy_load_fault {
     SY_LOAD_NOT_STARTED = 1 << 0,    /* arrivals were left when time was up */
     SY_LOAD_BELOW_PLAN = 1 << 1,     /* achieved less than 99 % of the rate */
     SY_LOAD_BACKLOG_GROWS = 1 << 2,  /* to the end of the window */
-    SY_LOAD_GENERATOR_LATE = 1 << 3, /* by more than a tenth of the response */
-    SY_LOAD_DEVICE_LATE = 1 << 4,    /* the same of the device */
+    SY_LOAD_GENERATOR_LATE = 1 << 3, /* p50, p90 or p99 of its lateness is more
+                                        than a tenth of the response's */
+    SY_LOAD_DEVICE_LATE = 1 << 4,    /* on average, by more than a tenth of the
+                                        median response */
 };
 
 /* The rate was not sustained, by the row or by the generator. */
@@ -119,6 +122,11 @@ uint64_t sy_load_warm_up_ns(const struct sy_load_spec *spec);
 
 /* Return the faults of a result, from its other figures. */
 unsigned sy_load_judge(const struct sy_load_result *result);
+
+/* Is that quantile of the generator's lateness more than a tenth of the
+   response's? Then the latter is not to be trusted. No, if there are too few
+   samples. */
+bool sy_load_is_late_at(const struct sy_load_result *result, double q);
 
 /* Return the achieved rate as thousandths of the planned one: how much longer
    than its plan the work took, the median response left out. 1000 where there

@@ -32,15 +32,22 @@ static json_t *text(const char *s)
 static json_t *arrivals_object(const struct sy_load_spec *spec)
 {
     const struct sy_arrivals *a = &spec->arrivals;
-    int is_trace = a->kind == SY_ARRIVALS_TRACE;
 
     if (spec->is_closed)
         return json_null();
-    return json_pack("{s:s, s:o, s:o, s:o}", "kind", sy_arrivals_name(a->kind),
-                     "rate_hz",
-                     number(is_trace ? sy_trace_rate_hz(a->trace) : a->rate_hz),
+    return json_pack("{s:s, s:o, s:o}", "kind", sy_arrivals_name(a->kind),
                      "seed", number(a->seed), "trace_arrivals",
-                     is_trace ? number(a->trace->count) : json_null());
+                     a->kind == SY_ARRIVALS_TRACE ? number(a->trace->count)
+                                                  : json_null());
+}
+
+static json_t *planned_rate(const struct sy_load_spec *spec)
+{
+    if (spec->is_closed)
+        return json_null();
+    return number(spec->arrivals.kind == SY_ARRIVALS_TRACE
+                      ? sy_trace_rate_hz(spec->arrivals.trace)
+                      : spec->arrivals.rate_hz);
 }
 
 static json_t *generator_object(const struct sy_load_result *r)
@@ -145,20 +152,22 @@ static json_t *load_object(const struct sy_load_spec *spec,
     const struct sy_outcome *out = &r->outcome;
     int has_response = r->response_ns.count > 0;
     json_t *what = json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:b, s:o, s:s, s:b, s:o, s:{s:o, s:o, s:o}}",
-        "loop", spec->is_closed ? "closed" : "open", "arrivals",
-        arrivals_object(spec), "duration_ns", number(spec->duration_ns),
-        "warm_up_ns", number(sy_load_warm_up_ns(spec)), "seed",
-        number(spec->exp.seed), "virtual_clock", (int)spec->exp.virtual_clock,
-        "jobs_used", number(out->jobs), "status", sy__run_status(out->status),
-        "partial", (int)out->partial, "reason", text(out->reason),
-        "verification", "every", number(out->verify_every), "verified",
-        number(out->verified), "wrong", number(out->wrong));
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:s, s:b, s:o, s:{s:o, s:o, "
+        "s:o}}",
+        "loop", spec->is_closed ? "closed" : "open", "rate_hz",
+        planned_rate(spec), "arrivals", arrivals_object(spec), "duration_ns",
+        number(spec->duration_ns), "warm_up_ns",
+        number(sy_load_warm_up_ns(spec)), "seed", number(spec->exp.seed),
+        "virtual_clock", (int)spec->exp.virtual_clock, "jobs_used",
+        number(out->jobs), "status", sy__run_status(out->status), "partial",
+        (int)out->partial, "reason", text(out->reason), "verification", "every",
+        number(out->verify_every), "verified", number(out->verified), "wrong",
+        number(out->wrong));
     json_t *came = json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, "
         "s:o}",
         "generator", generator_object(r), "offered", number(r->offered), "done",
-        number(r->done), "planned_ns", number(r->planned_ns), "achieved_ns",
+        number(r->done), "planned_ns", number(r->planned_ns), "elapsed_ns",
         number(r->achieved_ns), "backlog_early_milli",
         number(r->backlog_early_milli), "backlog_late_milli",
         number(r->backlog_late_milli), "saturated",

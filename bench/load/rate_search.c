@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "load_search.h"
+#include "rate_search.h"
 
 #include <math.h>
 
 /* How often a rate that was found may turn out to have been lucky. */
 #define UNLUCKY_MAX 8
 
-static void note_closest(struct load_search *s, uint64_t rate_hz,
-                         const struct load_tried *tried)
+static void note_closest(struct sy_rate_search *s, uint64_t rate_hz,
+                         const struct sy_rate_tried *tried)
 {
     if (!tried->has_figure ||
         (s->closest_ns != 0 && tried->quantile_ns >= s->closest_ns))
@@ -17,13 +17,13 @@ static void note_closest(struct load_search *s, uint64_t rate_hz,
 }
 
 /* Measure until it is clear whether a rate holds. */
-static int decide(struct load_search *s, uint64_t rate_hz, int *holds)
+static int decide(struct sy_rate_search *s, uint64_t rate_hz, int *holds)
 {
     unsigned good = 0, bad = 0;
 
     *holds = 0;
     while (good < s->needed && bad <= s->repeats - s->needed) {
-        struct load_tried tried = {0, 0, 0};
+        struct sy_rate_tried tried = {0, 0, 0};
         int status =
             s->try_once(s->context, rate_hz, (unsigned)s->points, &tried);
 
@@ -41,7 +41,7 @@ static int decide(struct load_search *s, uint64_t rate_hz, int *holds)
     return -1;
 }
 
-static int try_rate(struct load_search *s, uint64_t rate_hz, int *holds)
+static int try_rate(struct sy_rate_search *s, uint64_t rate_hz, int *holds)
 {
     int status = decide(s, rate_hz, holds);
 
@@ -55,7 +55,7 @@ static int try_rate(struct load_search *s, uint64_t rate_hz, int *holds)
 }
 
 /* Until one rate holds and a higher one does not, or the range is used up. */
-static int bracket(struct load_search *s)
+static int bracket(struct sy_rate_search *s)
 {
     uint64_t rate = s->start_hz;
     int holds, status = try_rate(s, rate, &holds);
@@ -78,13 +78,13 @@ static uint64_t between(uint64_t low, uint64_t high)
     return (uint64_t)(sqrt((double)low * (double)high) + 0.5);
 }
 
-static int is_narrow(const struct load_search *s)
+static int is_narrow(const struct sy_rate_search *s)
 {
     return (double)(s->above_hz - s->rate_hz) * 1000 <=
            (double)s->rate_hz * s->resolution_permille;
 }
 
-static int bisect(struct load_search *s)
+static int bisect(struct sy_rate_search *s)
 {
     int status = -1, holds;
 
@@ -99,7 +99,7 @@ static int bisect(struct load_search *s)
 }
 
 /* Once more what was found; if it was luck, a step lower. */
-static int confirm(struct load_search *s)
+static int confirm(struct sy_rate_search *s)
 {
     int i;
 
@@ -117,7 +117,7 @@ static int confirm(struct load_search *s)
     return -1;
 }
 
-int load_search_run(struct load_search *s)
+int sy_rate_search_run(struct sy_rate_search *s)
 {
     int status;
 

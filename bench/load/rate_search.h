@@ -9,13 +9,13 @@
  * then measures the rate that it found once more: one that was lucky is given
  * up for the next lower one.
  */
-#ifndef SWITCHYARD_CLI_LOAD_SEARCH_H
-#define SWITCHYARD_CLI_LOAD_SEARCH_H
+#ifndef SY_BENCH_RATE_SEARCH_H
+#define SY_BENCH_RATE_SEARCH_H
 
 #include <stdint.h>
 
 /* What one measurement says. */
-struct load_tried {
+struct sy_rate_tried {
     int has_figure; /* quantile_ns means something */
     int is_valid;   /* neither saturated nor cut short nor failed */
     uint64_t quantile_ns;
@@ -28,16 +28,16 @@ struct load_tried {
  *
  * Returns -1, or anything else to end the search.
  */
-typedef int (*load_try_fn)(void *context, uint64_t rate_hz, unsigned repeat,
-                           struct load_tried *tried);
+typedef int (*sy_rate_try_fn)(void *context, uint64_t rate_hz, unsigned repeat,
+                              struct sy_rate_tried *tried);
 
-struct load_search {
+struct sy_rate_search {
     /* Asked. */
     uint64_t bound_ns;
     uint64_t low_hz, high_hz, start_hz; /* start is between the others */
     unsigned repeats, needed;           /* 1 <= needed <= repeats */
     unsigned resolution_permille;
-    load_try_fn try_once;
+    sy_rate_try_fn try_once;
     void *context;
 
     /* Found; see struct sy_load_search. */
@@ -46,6 +46,6 @@ struct load_search {
 };
 
 /* Returns -1, or what ended it. */
-int load_search_run(struct load_search *search);
+int sy_rate_search_run(struct sy_rate_search *search);
 
 #endif

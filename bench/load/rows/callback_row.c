@@ -120,7 +120,8 @@ static void start_more(struct sy__load *load)
 static void wait_for_doorbell(struct sy__load *load)
 {
     struct callback *cb = load->row;
-    unsigned seen = atomic_load_explicit(&cb->rings, memory_order_acquire);
+    /* Before it is said that we sleep: a ring from then on changes it. */
+    unsigned seen = atomic_load_explicit(&cb->rings, memory_order_relaxed);
     uint64_t idle_ns = sy__load_idle_ns(load, SY_FOREVER);
     const struct timespec look = {.tv_nsec = (long)idle_ns};
     uintptr_t none = 0;
