@@ -19,7 +19,7 @@ struct searching {
     struct load_run *s;
     size_t entry;
     int number;
-    struct load_shown best, closest; /* of the points */
+    struct load_shown closest; /* of the points */
 };
 
 /* Long enough to judge the quantile. */
@@ -61,9 +61,6 @@ static int try_once(void *context, uint64_t rate_hz, unsigned repeat,
         shown.status == SY_OUTCOME_OK && tried->quantile_ns != 0;
     tried->is_valid = tried->has_figure && shown.faults == 0 &&
                       !shown.is_late[quantile_index(&c->s->goal)];
-    if (tried->is_valid && tried->quantile_ns <= c->s->goal.bound_ns &&
-        shown.rate_hz >= c->best.rate_hz)
-        c->best = shown;
     if (tried->has_figure &&
         (c->closest.rate_hz == 0 ||
          tried->quantile_ns <
@@ -128,6 +125,24 @@ static int choose_range(struct load_run *s, size_t entry, int number,
     return -1;
 }
 
+/* The last point at a rate that keeps the bound. */
+static const struct load_shown *point_at(const struct searching *c,
+                                         uint64_t rate_hz)
+{
+    const struct load_goal *goal = &c->s->goal;
+    size_t i = c->s->shown_count;
+
+    while (i-- > 0) {
+        const struct load_shown *p = &c->s->shown[i];
+        uint64_t ns = p->response_ns[quantile_index(goal)];
+
+        if (p->entry == c->entry && p->rate_hz == rate_hz && p->faults == 0 &&
+            ns != 0 && ns <= goal->bound_ns)
+            return p;
+    }
+    return &c->closest; /* does not happen: enough of them do */
+}
+
 static void print_found(const struct searching *c,
                         const struct sy_rate_search *found)
 {
@@ -138,14 +153,16 @@ static void print_found(const struct searching *c,
     sy_experiment_name(&c->s->plan.entries[c->entry].exp, name, sizeof(name));
     format_duration(bound, sizeof(bound), goal->bound_ns);
     if (found->rate_hz != 0) {
+        const struct load_shown *best = point_at(c, found->rate_hz);
+
         printf("%s: %s <= %s holds up to %s/s: there %s is %.1f us", name,
                goal->quantile, bound,
                format_number(rate, sizeof(rate), (double)found->rate_hz, 0),
                goal->quantile,
-               (double)c->best.response_ns[q] / (double)SY_NS_PER_US);
-        if (c->best.cpu_ns > 0)
+               (double)best->response_ns[q] / (double)SY_NS_PER_US);
+        if (best->cpu_ns > 0)
             printf(", an operation costs %.2f us of CPU",
-                   c->best.cpu_ns / (double)SY_NS_PER_US);
+                   best->cpu_ns / (double)SY_NS_PER_US);
         if (found->above_hz > found->rate_hz)
             printf(
                 "; %s/s does not hold (resolution %" PRIu64 " %%)\n",

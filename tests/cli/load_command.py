@@ -200,6 +200,10 @@ def a_search_finds_the_rate(w):
     points = [p for p in of(lines, "load") if p["loop"] == "open"]
     assert len(points) == s["points"] and all(p["search"] == 0 for p in points)
     assert f"holds up to {s['rate_hz']:,}/s" in result.stdout, result.stdout
+    said = float(result.stdout.split("there p50 is ")[1].split(" us")[0])
+    assert any(p["rate_hz"] == s["rate_hz"] and
+               abs(p["response_ns"]["p50"] / 1000 - said) < 0.06
+               for p in points), (said, result.stdout)
     for i, rate in enumerate((s["rate_hz"] * 9 // 10, s["above_hz"] * 11 // 10)):
         expect(w.run(*VIRTUAL, "--rate", str(rate), "--seed", "99",
                      "--duration", "10s", "--out", f"again/{i}"), 0)
