@@ -4,6 +4,7 @@
 SY_COMMAND(list)
 SY_COMMAND(doctor)
 SY_COMMAND(run)
+SY_COMMAND(load)
 SY_COMMAND(compare)
 SY_COMMAND(dose)
 SY_COMMAND(judge)

@@ -285,7 +285,7 @@ def read(path):
     comparison.interrupted = bool(end.get("interrupted"))
     if comparison.settings is None:
         raise Refused(WRONG, f"{path} is no comparison: it was written by "
-                      "'switchyard run', not 'switchyard compare'")
+                      "'switchyard run' or 'load', not by 'switchyard compare'")
     if not comparison.candidates:
         raise Refused(INCOMPLETE, f"{path} has no candidates")
     return comparison

@@ -283,10 +283,13 @@ static int admit(struct sy__load *load)
     return 1;
 }
 
-static void finished(struct sy__load *load)
+static void finished(struct sy__load *load, const struct sy__op *op,
+                     uint64_t now_ns)
 {
     struct sy_batches *b = (struct sy_batches *)load->gate;
 
+    (void)op;
+    (void)now_ns;
     b->in_flight--;
     if (b->in_flight == 0 && b->to_begin == 0 && b->is_warm &&
         b->stage == STAGE_MEASURED)

@@ -254,7 +254,7 @@ int sy__experiment_perform_gated(const struct sy_experiment *exp,
 /* ---- a process of its own ---------------------------------------------- */
 
 static SY_NORETURN void child_main(const struct sy_experiment *exp,
-                                   struct shared *shared)
+                                   struct shared *shared, struct sy__gate *gate)
 {
     struct sy_experiment copy = *exp;
 
@@ -263,7 +263,7 @@ static SY_NORETURN void child_main(const struct sy_experiment *exp,
     signal(SIGINT, SIG_IGN);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     copy.interrupted = NULL; /* a copy that nobody sets any more */
-    shared->result = perform(&copy, &shared->out, &shared->progress, NULL);
+    shared->result = perform(&copy, &shared->out, &shared->progress, gate);
     /* release: pairs with the acquire in judge() */
     atomic_store_explicit(&shared->is_complete, 1, memory_order_release);
     _exit(0);
@@ -379,7 +379,8 @@ static int supervise(const struct sy_experiment *exp, struct shared *shared,
     return 0;
 }
 
-static int fork_and_run(const struct sy_experiment *exp, struct shared *shared)
+static int fork_and_run(const struct sy_experiment *exp, struct shared *shared,
+                        struct sy__gate *gate)
 {
     int ends[2], result;
     pid_t pid;
@@ -395,7 +396,7 @@ static int fork_and_run(const struct sy_experiment *exp, struct shared *shared)
     }
     if (pid == 0) {
         close(ends[0]);
-        child_main(exp, shared); /* its end of the pipe closes with it */
+        child_main(exp, shared, gate); /* its end of the pipe closes with it */
     }
     close(ends[1]);
     result = supervise(exp, shared, pid, ends[0]);
@@ -404,6 +405,12 @@ static int fork_and_run(const struct sy_experiment *exp, struct shared *shared)
 }
 
 int sy_experiment_run(const struct sy_experiment *exp, struct sy_outcome *out)
+{
+    return sy__experiment_run_gated(exp, out, NULL);
+}
+
+int sy__experiment_run_gated(const struct sy_experiment *exp,
+                             struct sy_outcome *out, struct sy__gate *gate)
 {
     struct shared *shared;
     int err;
@@ -421,7 +428,7 @@ int sy_experiment_run(const struct sy_experiment *exp, struct sy_outcome *out)
         return err;
     }
     clear(&shared->out);
-    err = fork_and_run(exp, shared);
+    err = fork_and_run(exp, shared, gate);
     memcpy(out, &shared->out, sizeof(*out));
     munmap(shared, sizeof(*shared));
     if (err != 0 && out->reason[0] == '\0') {

@@ -226,16 +226,8 @@ int sy_experiment_run(const struct sy_experiment *exp, struct sy_outcome *out);
 int sy_experiment_run_here(const struct sy_experiment *exp,
                            struct sy_outcome *out);
 
-/*
- * Read a latency quantile of the window, if there are enough samples to speak
- * of it: so many that the quantile lies below the maximum with 97.5 %
- * probability (6 for p50, 368 for p99, 3688 for p99.9).
- *
- * @q   above 0, below 1
- * @ns  set to the quantile, 0 if there are too few
- *
- * Returns whether there are.
- */
+/* Read a quantile of the latencies of the window, as
+   sy_histogram_known_quantile(). */
 bool sy_outcome_quantile(const struct sy_outcome *out, double q, uint64_t *ns);
 
 #endif

@@ -62,8 +62,8 @@ uint64_t sy_histogram_quantile(const struct sy_histogram *h, double q);
 
 /*
  * The same, if there are enough values to speak of that quantile: so many that
- * it lies below the maximum with 97.5 % probability (6 for p50, 368 for p99,
- * 3688 for p99.9).
+ * it lies below the maximum with 97.5 % probability (6 for p50, 36 for p90,
+ * 368 for p99, 3688 for p99.9).
  *
  * @q      above 0, below 1
  * @value  set to the quantile, 0 if there are too few

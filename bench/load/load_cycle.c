@@ -61,7 +61,7 @@ void sy__load_fail(struct sy__load *load, const struct sy__op *op,
     va_end(args);
 }
 
-static bool interrupted(const struct sy__load *load)
+bool sy__load_is_interrupted(const struct sy__load *load)
 {
     const volatile sig_atomic_t *flag = load->exp->interrupted;
 
@@ -281,7 +281,7 @@ static void note_device(struct sy_outcome_device *to,
     to->depth_peak = b->depth_peak;
 }
 
-static void close_window(struct sy__load *load)
+void sy__load_close_window(struct sy__load *load)
 {
     const struct sy__snapshot *a = &load->opened;
     struct sy_outcome *out = load->out;
@@ -363,17 +363,20 @@ static bool is_settled(const struct sy__load *load, uint64_t now)
     return load->exp->duration_ns != 0 && now >= load->phase_end_ns;
 }
 
-static void end_warm_up(struct sy__load *load)
+void sy__load_prepare_sample(struct sy__load *load)
 {
     choose_sample(load);
-    if (sy__mix_reserve(&load->mix, load->held_max) != 0) {
+    if (sy__mix_reserve(&load->mix, load->held_max) != 0)
         sy__load_skip(load, "no memory for the operations to be verified");
-        return;
-    }
+}
+
+static void end_warm_up(struct sy__load *load)
+{
+    sy__load_prepare_sample(load);
     settle(load, SY__SETTLE);
 }
 
-static void open_window(struct sy__load *load)
+void sy__load_open_window(struct sy__load *load)
 {
     uint64_t duration_ns = load->exp->duration_ns;
 
@@ -389,7 +392,7 @@ static void end_window(struct sy__load *load)
 {
     struct sy_outcome *out = load->out;
 
-    close_window(load);
+    sy__load_close_window(load);
     if (sy__syscall_counter_open(&load->counter, out->syscalls_why,
                                  sizeof(out->syscalls_why)) != 0)
         load->phase = SY__DRAIN;
@@ -452,7 +455,7 @@ static void end_count(struct sy__load *load)
 static void break_off(struct sy__load *load)
 {
     if (load->phase == SY__WINDOW)
-        close_window(load);
+        sy__load_close_window(load);
     if (load->phase <= SY__WINDOW)
         load->out->partial = true;
     if (load->phase == SY__SETTLE_COUNTER)
@@ -467,7 +470,7 @@ static void go_on(struct sy__load *load, uint64_t now)
     uint64_t operations_max = load->exp->operations_max;
 
     if (load->phase != SY__DRAIN &&
-        (interrupted(load) || load->out->status != SY_OUTCOME_OK)) {
+        (sy__load_is_interrupted(load) || load->out->status != SY_OUTCOME_OK)) {
         break_off(load);
         return;
     }
@@ -478,7 +481,7 @@ static void go_on(struct sy__load *load, uint64_t now)
         break;
     case SY__SETTLE:
         if (is_settled(load, now))
-            open_window(load);
+            sy__load_open_window(load);
         break;
     case SY__WINDOW:
         if (load->out->operations > 0 && now >= load->phase_end_ns)
@@ -508,7 +511,7 @@ struct sy__op *sy__load_take(struct sy__load *load)
 
     if (load->phase == SY__DRAIN)
         return NULL;
-    if (interrupted(load) || load->out->status != SY_OUTCOME_OK) {
+    if (sy__load_is_interrupted(load) || load->out->status != SY_OUTCOME_OK) {
         break_off(load);
         return NULL;
     }
@@ -537,6 +540,8 @@ struct sy__op *sy__load_take(struct sy__load *load)
     atomic_store_explicit(&load->progress->begun, load->begun,
                           memory_order_relaxed);
     op->started_ns = sy_clock_now_ns(load->clock);
+    if (load->gate != NULL && load->gate->began != NULL)
+        load->gate->began(load, op);
     return op;
 }
 
@@ -559,6 +564,9 @@ void sy__load_finish(struct sy__load *load, struct sy__op *op, int result)
         load->out->operations++;
         sy_histogram_add(&load->out->latency_ns, now - op->started_ns);
     }
+    /* Its slot is about to be given away. */
+    if (load->gate != NULL)
+        load->gate->finished(load, op, now);
     if (result != 0) {
         char name[128];
 
@@ -571,13 +579,11 @@ void sy__load_finish(struct sy__load *load, struct sy__op *op, int result)
     } else if (!sample(load, op)) {
         sy__mix_put(&load->mix, op);
     }
-    if (load->gate != NULL)
-        load->gate->finished(load);
-    else
+    if (load->gate == NULL)
         go_on(load, now);
 }
 
-uint64_t sy__load_idle_ns(const struct sy__load *load, uint64_t next_ns)
+static uint64_t until_look(const struct sy__load *load, uint64_t next_ns)
 {
     uint64_t now;
 
@@ -589,12 +595,24 @@ uint64_t sy__load_idle_ns(const struct sy__load *load, uint64_t next_ns)
     return next_ns - now < SY__LOOK_NS ? next_ns - now : SY__LOOK_NS;
 }
 
+uint64_t sy__load_idle_ns(struct sy__load *load, uint64_t next_ns)
+{
+    uint64_t ns = until_look(load, next_ns);
+
+    if (ns == 0 || load->gate == NULL || load->gate->doze == NULL)
+        return ns;
+    return load->gate->doze(load, ns);
+}
+
 void sy__load_sleep(struct sy__load *load, uint64_t next_ns)
 {
-    uint64_t now = sy_clock_now_ns(load->clock);
+    uint64_t ns = until_look(load, next_ns);
 
-    load->clock->sleep_until(load->clock,
-                             now + sy__load_idle_ns(load, next_ns));
+    if (load->gate != NULL && load->gate->sleep != NULL)
+        load->gate->sleep(load, ns);
+    else
+        load->clock->sleep_until(load->clock,
+                                 sy_clock_now_ns(load->clock) + ns);
 }
 
 /* ---- the whole --------------------------------------------------------- */
@@ -665,6 +683,8 @@ static int run_row(const struct sy__row_ops *row, struct sy__load *load)
         if (load->phase != SY__DRAIN)
             break_off(load);
     }
+    if (load->gate != NULL && load->gate->end != NULL)
+        load->gate->end(load);
     sy_device_close(load->device);
     load->device = NULL;
     if (row->release != NULL)

@@ -60,13 +60,29 @@ struct sy__gate {
     /* Before the row runs. Returns 0 or -errno. */
     int (*begin)(struct sy__load *load);
 
-    /* May another operation begin? 1: yes; 0: not before those in flight have
-       finished; -1: no more. Blocks, with nothing in flight, until some are
-       wanted. */
+    /* The row has run, or begin failed. Optional. */
+    void (*end)(struct sy__load *load);
+
+    /* May another operation begin? 1: yes; 0: not now; -1: no more. With
+       nothing in flight it blocks until some are wanted, unless the row can be
+       roused: then it may say 0. */
     int (*admit)(struct sy__load *load);
 
-    /* An operation that was admitted has finished. */
-    void (*finished)(struct sy__load *load);
+    /* An operation that was admitted is about to be started, at
+       op->started_ns. Optional. */
+    void (*began)(struct sy__load *load, struct sy__op *op);
+
+    /* An operation that was admitted has finished, at now_ns. */
+    void (*finished)(struct sy__load *load, const struct sy__op *op,
+                     uint64_t now_ns);
+
+    /* Optional: the row is about to sleep, in its own way, for at most ns.
+       Returns for how long it may; 0: not at all. */
+    uint64_t (*doze)(struct sy__load *load, uint64_t ns);
+
+    /* Optional, with doze: sleep for at most ns, but not beyond an operation
+       that may begin. */
+    void (*sleep)(struct sy__load *load, uint64_t ns);
 };
 
 struct sy__load {
@@ -80,6 +96,11 @@ struct sy__load {
     struct sy_runtime *runtime; /* set by a row that has one, for its stats */
     void *row;                  /* the row's own */
     struct sy__gate *gate;      /* NULL: phases */
+
+    /* Set before its first take by a row whose sleep another thread can end:
+       end it, or the next one. Any thread. Such a row goes on with nothing in
+       flight until the phase is SY__DRAIN. */
+    void (*rouse)(struct sy__load *load);
 
     /* Private to load_cycle.c. */
     struct sy__mix mix;
@@ -131,6 +152,22 @@ int sy__experiment_perform_gated(const struct sy_experiment *exp,
                                  struct sy__progress *progress,
                                  struct sy__gate *gate);
 
+/* In experiment.c: as sy_experiment_run(), as the gate says, whose memory the
+   experiment's process must share with this one. */
+int sy__experiment_run_gated(const struct sy_experiment *exp,
+                             struct sy_outcome *out, struct sy__gate *gate);
+
+/* For gates: choose how many results to set aside and make their slots. Ends
+   the experiment if there is no memory. */
+void sy__load_prepare_sample(struct sy__load *load);
+
+/* For gates: begin and end the window, whose figures go to the outcome. */
+void sy__load_open_window(struct sy__load *load);
+void sy__load_close_window(struct sy__load *load);
+
+/* For gates: has somebody asked to end soon? */
+bool sy__load_is_interrupted(const struct sy__load *load);
+
 /* Verify what was set aside. */
 void sy__load_verify_held(struct sy__load *load);
 
@@ -159,10 +196,11 @@ void sy__load_fail(struct sy__load *load, const struct sy__op *op,
                    const char *format, ...) SY_PRINTF(3, 4);
 
 /*
- * Return for how many ns a row may sleep when the device's next event is at
- * next_ns (SY_FOREVER: it will be announced by another thread).
+ * Return for how many ns a row may sleep, right after this call, when the
+ * device's next event is at next_ns (SY_FOREVER: it will be announced by
+ * another thread).
  */
-uint64_t sy__load_idle_ns(const struct sy__load *load, uint64_t next_ns);
+uint64_t sy__load_idle_ns(struct sy__load *load, uint64_t next_ns);
 
 /* Sleep by the load's clock until next_ns, at most for SY__LOOK_NS. */
 void sy__load_sleep(struct sy__load *load, uint64_t next_ns);

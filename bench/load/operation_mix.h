@@ -19,8 +19,10 @@ struct sy__op {
     void *slot;
     uint64_t number; /* from 0, in the order of starting */
     uint64_t started_ns;
-    uint32_t step; /* the step that sy__op_step() computes */
-    unsigned item; /* of the mix */
+    uint64_t intended_ns; /* as planned; only where arrivals are */
+    uint64_t arrival;     /* the gate's number for it (load_point.c) */
+    uint32_t step;        /* the step that sy__op_step() computes */
+    unsigned item;        /* of the mix */
     struct sy__op *next;
 
     /* For the row. */

@@ -20,6 +20,10 @@
 #define RUN_ID_BYTES 128
 #define HEX_BYTES    65
 
+/* Files beside it: what they are called, and how many there may be. */
+#define SIDECAR_NAME_BYTES 64
+#define SIDECARS_MAX       4096
+
 /* The hash stands at the very end and covers every byte before it. */
 static const char hash_key[] = "\"sha256\":\"";
 
@@ -31,6 +35,8 @@ struct sy_run_file {
                           are ours to remove */
     int fd;
     uint64_t records;
+    char sidecars[SIDECARS_MAX][SIDECAR_NAME_BYTES];
+    size_t sidecars_count;
     EVP_MD_CTX *hash;
 };
 
@@ -340,6 +346,74 @@ int sy_run_file_add_line(struct sy_run_file *file, const char *line, char *why,
     return err;
 }
 
+static int write_all(int fd, const char *bytes, size_t count)
+{
+    while (count > 0) {
+        ssize_t n = write(fd, bytes, count);
+
+        if (n == -1 && errno != EINTR)
+            return -errno;
+        if (n > 0) {
+            bytes += n;
+            count -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+static int hash_all(const void *data, size_t bytes, char *hex)
+{
+    EVP_MD_CTX *hash = hash_begin();
+    int err = -EIO;
+
+    if (hash == NULL)
+        return -ENOMEM;
+    if (EVP_DigestUpdate(hash, data, bytes) == 1)
+        err = hash_end(hash, hex);
+    EVP_MD_CTX_free(hash);
+    return err;
+}
+
+static void sidecar_path(const struct sy_run_file *file, size_t i, char *path)
+{
+    snprintf(path, 2 * SY_RUN_PATH_BYTES, "%s/%s", file->folder,
+             file->sidecars[i]);
+}
+
+int sy__run_file_add_sidecar(struct sy_run_file *file, const char *kind,
+                             const void *data, size_t bytes, char *name,
+                             char *hex, char *why, size_t why_bytes)
+{
+    char path[2 * SY_RUN_PATH_BYTES];
+    size_t i = file->sidecars_count;
+    int fd, err;
+
+    if (i == SIDECARS_MAX)
+        return say(why, why_bytes, -EMFILE, "more than %d files beside it",
+                   SIDECARS_MAX);
+    snprintf(file->sidecars[i], SIDECAR_NAME_BYTES, "%.20s-%zu.bin", kind, i);
+    snprintf(name, SIDECAR_NAME_BYTES, "%s", file->sidecars[i]);
+    sidecar_path(file, i, path);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd == -1) {
+        err = -errno;
+        return say(why, why_bytes, err, "cannot make %.300s: %s", path,
+                   strerror(-err));
+    }
+    file->sidecars_count++;
+    err = write_all(fd, data, bytes);
+    if (err == 0 && fsync(fd) == -1)
+        err = -errno;
+    if (close(fd) == -1 && err == 0)
+        err = -errno;
+    if (err == 0)
+        err = hash_all(data, bytes, hex);
+    if (err != 0)
+        return say(why, why_bytes, err, "writing %.300s: %s", path,
+                   strerror(-err));
+    return 0;
+}
+
 static int write_end(struct sy_run_file *file, bool interrupted)
 {
     char line[256], now[32], hex[HEX_BYTES] = "";
@@ -411,6 +485,12 @@ void sy_run_file_discard(struct sy_run_file **handle)
     if (file->fd != -1)
         close(file->fd);
     unlink(file->tmp_path);
+    for (size_t i = 0; i < file->sidecars_count; i++) {
+        char path[2 * SY_RUN_PATH_BYTES];
+
+        sidecar_path(file, i, path);
+        unlink(path);
+    }
     remove_folders(file->folder, file->kept_bytes);
     EVP_MD_CTX_free(file->hash);
     free(file);
@@ -517,7 +597,7 @@ static bool is_line_type(const char *type)
 {
     static const char *const types[] = {"record",  "comparison", "candidate",
                                         "process", "batch",      "cost",
-                                        "phases"};
+                                        "phases",  "load",       "search"};
 
     for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
         if (strcmp(type, types[i]) == 0)

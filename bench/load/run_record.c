@@ -199,17 +199,17 @@ static json_t *quantile(const struct sy_histogram *h, double q)
                                                      : json_null();
 }
 
-static json_t *histogram_object(const struct sy_histogram *h)
+json_t *sy__run_histogram(const struct sy_histogram *h)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "count",
-                     number(h->count), "sum", number(h->sum), "min",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                     "count", number(h->count), "sum", number(h->sum), "min",
                      number(h->min), "max", number(h->max), "clipped",
-                     number(h->clipped), "p50", quantile(h, 0.5), "p99",
-                     quantile(h, 0.99), "p999", quantile(h, 0.999), "buckets",
-                     buckets_array(h));
+                     number(h->clipped), "p50", quantile(h, 0.5), "p90",
+                     quantile(h, 0.9), "p99", quantile(h, 0.99), "p999",
+                     quantile(h, 0.999), "buckets", buckets_array(h));
 }
 
-static json_t *runtime_object(const struct sy_outcome_runtime *r)
+json_t *sy__run_runtime(const struct sy_outcome_runtime *r)
 {
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "jobs_started", number(r->jobs_started), "jobs_finished",
@@ -222,7 +222,7 @@ static json_t *runtime_object(const struct sy_outcome_runtime *r)
                      number(r->stack_bytes), "guard", text(r->guard));
 }
 
-static json_t *device_object(const struct sy_outcome_device *d)
+json_t *sy__run_device(const struct sy_outcome_device *d)
 {
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "submitted",
@@ -253,15 +253,15 @@ static json_t *window_object(const struct sy_experiment *exp,
         number(out->switches_voluntary), "switches_involuntary",
         number(out->switches_involuntary), "faults_minor",
         number(out->faults_minor), "faults_major", number(out->faults_major),
-        "latency_ns", histogram_object(&out->latency_ns), "runtime",
-        exp->row == SY_ROW_COMBINATION ? runtime_object(&out->runtime)
+        "latency_ns", sy__run_histogram(&out->latency_ns), "runtime",
+        exp->row == SY_ROW_COMBINATION ? sy__run_runtime(&out->runtime)
                                        : json_null(),
         "device",
         exp->row == SY_ROW_SOFTWARE ? json_null()
-                                    : device_object(&out->device));
+                                    : sy__run_device(&out->device));
 }
 
-static const char *status_name(enum sy_outcome_status status)
+const char *sy__run_status(enum sy_outcome_status status)
 {
     switch (status) {
     case SY_OUTCOME_OK:
@@ -305,7 +305,7 @@ json_t *sy__run_record(const struct sy_experiment *exp,
         jobs ? text(exp->engine->name) : json_null(), "variant",
         jobs ? text(exp->variant) : json_null(), "mix", mix_array(exp),
         "device", text(exp->device_spec), "jobs", number(out->jobs), "asked",
-        asked_object(exp), "status", status_name(out->status), "partial",
+        asked_object(exp), "status", sy__run_status(out->status), "partial",
         (int)out->partial, "reason", text(out->reason), "failed_operation",
         number_or_null(out->failed_operation), "verification", "every",
         number(out->verify_every), "verified", number(out->verified), "wrong",
@@ -346,7 +346,7 @@ static json_t *phases_object(const struct sy_traced_window *w)
     for (int i = 0; i < SY_TRACE_PHASES; i++) {
         if (json_object_set_new(object,
                                 sy_trace_phase_name((enum sy_trace_phase)i),
-                                histogram_object(&w->phases[i])) != 0) {
+                                sy__run_histogram(&w->phases[i])) != 0) {
             json_decref(object);
             return NULL;
         }

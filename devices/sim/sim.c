@@ -50,6 +50,10 @@
     "fixed:TIME, exponential:MEAN, lognormal:MEDIAN:SIGMA or trace:FILE "      \
     "(TIME as 50us, at most 3600s; SIGMA 0 .. 5)"
 
+#define STALL_HELP                                                             \
+    "AT:TIME, the time since the first operation, 0ns .. 3600s, and how long " \
+    "the device stands still once, 1ns .. 3600s, as 2s:100ms"
+
 /* How often a thread whose own lane keeps it busy looks at the others, and how
    long what it takes from there must be overdue. */
 #define LOOK_EVERY_POLLS 16
@@ -64,6 +68,12 @@ struct sim_service {
     double sigma;
     uint64_t *trace_ns;
     size_t trace_count;
+};
+
+/* The device stands still once: what is being served goes on afterwards. */
+struct sim_stall {
+    uint64_t after_ns;  /* since the first operation was submitted */
+    uint64_t length_ns; /* 0: it never does */
 };
 
 struct sim_entry {
@@ -98,6 +108,9 @@ struct sim {
     uint64_t lane_servers, lane_queue; /* of each lane */
     unsigned mode, default_mode, execute_off;
     struct sim_service service;
+    struct sim_stall stall;
+    _Atomic uint64_t stall_ns; /* when, by the clock; SY_FOREVER: nothing was
+                                  submitted yet, or it never stalls */
     struct sim_lane *lane;
 
     /* Mode thread, which has one lane; guarded by its lock. */
@@ -244,6 +257,37 @@ static uint64_t ready_ns(const struct sim_lane *lane)
                                  : lane->next[lane->next_count - 1].due_ns;
 }
 
+/*
+ * When the device stands still is known beforehand, so the stall only moves
+ * when something begins and ends. Relaxed: lanes agree on the first submission
+ * by the exchange, and nothing else hangs on it.
+ */
+static uint64_t stall_begin_ns(struct sim *sim, uint64_t now_ns)
+{
+    uint64_t at = SY_FOREVER;
+
+    if (sim->stall.length_ns == 0)
+        return SY_FOREVER;
+    if (atomic_compare_exchange_strong_explicit(
+            &sim->stall_ns, &at, sy_ns_after(now_ns, sim->stall.after_ns),
+            memory_order_relaxed, memory_order_relaxed))
+        return sy_ns_after(now_ns, sim->stall.after_ns);
+    return at;
+}
+
+/* When service is over that begins at start_ns, if it can. */
+static uint64_t end_of_service(const struct sim *sim, uint64_t stall_ns,
+                               uint64_t start_ns, uint64_t service_ns)
+{
+    uint64_t over_ns = sy_ns_after(stall_ns, sim->stall.length_ns);
+
+    if (start_ns >= stall_ns && start_ns < over_ns)
+        start_ns = over_ns;
+    else if (start_ns < stall_ns && service_ns > stall_ns - start_ns)
+        service_ns = sy_ns_after(service_ns, sim->stall.length_ns);
+    return sy_ns_after(start_ns, service_ns);
+}
+
 /* Give the server that is free first to an operation that needs service_ns.
    Returns when it will be complete. */
 static uint64_t occupy_server(struct sim_lane *lane, uint64_t now_ns,
@@ -251,7 +295,8 @@ static uint64_t occupy_server(struct sim_lane *lane, uint64_t now_ns,
 {
     uint64_t *heap = lane->free_ns;
     uint64_t start_ns = heap[0] > now_ns ? heap[0] : now_ns;
-    uint64_t due_ns = sy_ns_after(start_ns, service_ns);
+    uint64_t due_ns = end_of_service(
+        lane->sim, stall_begin_ns(lane->sim, now_ns), start_ns, service_ns);
     size_t at = 0, child;
 
     while ((child = 2 * at + 1) < lane->sim->lane_servers) {
@@ -592,6 +637,25 @@ static int take_trace(struct sim_service *service, const char *path, char *why,
     return err;
 }
 
+static int take_stall(void *to, const char *value, char *why, size_t why_bytes)
+{
+    struct sim_stall *stall = to;
+    char text[SY__OPTION_VALUE_BYTES], *colon;
+
+    memcpy(text, value, strlen(value) + 1);
+    colon = strchr(text, ':');
+    if (colon != NULL)
+        *colon++ = '\0';
+    if (colon != NULL && sy__parse_ns(text, &stall->after_ns) == 0 &&
+        sy__parse_ns(colon, &stall->length_ns) == 0 &&
+        stall->after_ns <= SERVICE_MAX && stall->length_ns >= 1 &&
+        stall->length_ns <= SERVICE_MAX)
+        return 0;
+    sy__explain(why, why_bytes, "sim: stall=%.64s: not two times; accepted: %s",
+                value, STALL_HELP);
+    return -EINVAL;
+}
+
 static int take_service(void *to, const char *value, char *why,
                         size_t why_bytes)
 {
@@ -677,6 +741,10 @@ static int parse_options(struct sim *sim, const char *text, uint64_t *seed,
          .accepts = SERVICE_HELP,
          .take = take_service,
          .to = &sim->service},
+        {.key = "stall",
+         .accepts = STALL_HELP,
+         .take = take_stall,
+         .to = &sim->stall},
         {.key = "queue",
          .accepts = "1 .. 65536",
          .count = &sim->queue,
@@ -712,6 +780,7 @@ static int parse_options(struct sim *sim, const char *text, uint64_t *seed,
     sim->batch = 1;
     sim->lanes = 1;
     sim->mode = MODE_DEFAULT;
+    atomic_store_explicit(&sim->stall_ns, SY_FOREVER, memory_order_relaxed);
     *seed = 1;
     sim->service.shape = FIXED;
     sim->service.typical_ns = 50 * SY_NS_PER_US;
@@ -847,9 +916,10 @@ const struct sy_device_ops sy_device_sim = {
     .name = "sim",
     .summary = "simulated accelerator: servers behind a queue, in modelled "
                "time",
-    .options = "servers=1..1024,service=fixed:T|exponential:T|lognormal:T:S|"
-               "trace:FILE,queue=1..65536,batch=1..256,mode=poll|thread,"
-               "lanes=1..64,seed=N,execute=yes|no,poll=POLICY",
+    .options =
+        "servers=1..1024,service=fixed:T|exponential:T|lognormal:T:S|"
+        "trace:FILE,stall=AT:TIME,queue=1..65536,batch=1..256,mode=poll|thread,"
+        "lanes=1..64,seed=N,execute=yes|no,poll=POLICY",
     .state_bytes = sizeof(struct sim),
     .open = sim_open,
     .close = sim_close,

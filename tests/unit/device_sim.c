@@ -390,9 +390,39 @@ static void device_thread(void)
     expect("closed", (uint64_t)-op[0].status, ECANCELED);
 }
 
+/* Counted from the first operation, not from opening: what is being served is
+   longer by the stall, what would begin in it begins after it. */
+static void a_stall(void)
+{
+    struct bench b;
+
+    bench_open(&b, "sim:servers=2,service=fixed:50us,stall=120us:1ms");
+    b.vc.clock.sleep_until(&b.vc.clock, b.vc.now_ns + 500 * US);
+    submit(&b, 0);
+    submit(&b, 1); /* both are done before it */
+    b.vc.clock.sleep_until(&b.vc.clock, b.vc.now_ns + 70 * US);
+    submit(&b, 2); /* done when it begins */
+    b.vc.clock.sleep_until(&b.vc.clock, b.vc.now_ns + 20 * US);
+    submit(&b, 3); /* is being served */
+    b.vc.clock.sleep_until(&b.vc.clock, b.vc.now_ns + 500 * US);
+    submit(&b, 4); /* comes in the middle of it */
+    b.vc.clock.sleep_until(&b.vc.clock, b.vc.now_ns + 2000 * US);
+    submit(&b, 5); /* after it: there is only one */
+    run(&b);
+    expect("announced", b.announced, 6);
+    expect("before", b.op[1].due_ns - b.op[1].submitted_ns, 50 * US);
+    expect("just before", b.op[2].due_ns - b.op[2].submitted_ns, 50 * US);
+    expect("within", b.op[3].due_ns - b.op[3].submitted_ns, 1050 * US);
+    expect("in it", b.op[4].due_ns - b.op[4].submitted_ns,
+           (30 + 500) * US + 50 * US);
+    expect("after", b.op[5].due_ns - b.op[5].submitted_ns, 50 * US);
+    sy_device_close(b.device);
+}
+
 int main(void)
 {
     one_server();
+    a_stall();
     many_servers();
     full_queue();
     batches();

@@ -56,6 +56,11 @@ static void notify(struct sy_waker waker, void *user)
         ring(cb);
 }
 
+static void rouse(struct sy__load *load)
+{
+    ring(load->row);
+}
+
 /* Take the list of completed operations, oldest first. */
 static struct sy__op *collect(struct callback *cb)
 {
@@ -112,12 +117,17 @@ static void start_more(struct sy__load *load)
     }
 }
 
-static void wait_for_doorbell(struct callback *cb)
+static void wait_for_doorbell(struct sy__load *load)
 {
-    const struct timespec look = {.tv_nsec = SY__LOOK_NS};
+    struct callback *cb = load->row;
+    /* Before it is said that we sleep: a ring from then on changes it. */
     unsigned seen = atomic_load_explicit(&cb->rings, memory_order_relaxed);
+    uint64_t idle_ns = sy__load_idle_ns(load, SY_FOREVER);
+    const struct timespec look = {.tv_nsec = (long)idle_ns};
     uintptr_t none = 0;
 
+    if (idle_ns == 0)
+        return;
     /* Either the arming succeeds, and the ring of the next push changes what
        was seen, which ends the sleep or prevents it; or something was pushed.
        release: pairs with the acquire in notify() */
@@ -137,12 +147,12 @@ static void loop(struct sy__load *load)
         uint64_t next;
 
         start_more(load);
-        if (cb->in_flight == 0)
+        if (cb->in_flight == 0 && load->phase == SY__DRAIN)
             return;
         sy_device_poll_for(load->device, cb->in_flight, &next);
         op = collect(cb);
         if (op == NULL && next == SY_FOREVER)
-            wait_for_doorbell(cb);
+            wait_for_doorbell(load);
         else if (op == NULL)
             sy__load_sleep(load, next);
         for (; op != NULL; op = next_op) {
@@ -162,6 +172,7 @@ static void run(struct sy__load *load)
         return;
     }
     load->row = cb;
+    load->rouse = rouse;
     loop(load);
 }
 

@@ -17,6 +17,7 @@
 
 struct combination {
     struct sy_runtime *rt;
+    struct sy_waker waker; /* ends the runtime's sleep */
     unsigned in_flight;
     unsigned started;     /* jobs started so far, up to the number wanted */
     unsigned descriptors; /* open before the first job */
@@ -189,7 +190,7 @@ static void loop(struct sy__load *load)
         int ran;
 
         start_more(load);
-        if (c->in_flight == 0)
+        if (c->in_flight == 0 && load->phase == SY__DRAIN)
             return;
         sy_device_poll_for(load->device, c->in_flight, &next);
         ran = sy_runtime_run(c->rt, sy__load_idle_ns(load, next));
@@ -199,6 +200,13 @@ static void loop(struct sy__load *load)
             return;
         }
     }
+}
+
+static void rouse(struct sy__load *load)
+{
+    struct combination *c = load->row;
+
+    (void)sy_wake(c->waker);
 }
 
 static int open_runtime(struct sy__load *load, struct sy_runtime **rt)
@@ -245,6 +253,8 @@ static void run(struct sy__load *load)
         int err;
 
         load->runtime = c->rt;
+        c->waker = sy_runtime_waker(c->rt);
+        load->rouse = rouse;
         c->descriptors = open_descriptors();
         loop(load);
         load->runtime = NULL;
