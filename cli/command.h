@@ -25,6 +25,10 @@ struct command {
     const struct option *options; /* options.h; ends with a NULL name */
     const char *notes;            /* printed below the options; may be NULL */
 
+    /* Other tables of options under the same name, each called as one types
+       it, "run --scenario tls"; ends with NULL; may be NULL. */
+    const struct command *const *modes;
+
     /* argv[0] is the first argument behind the subcommand's name. Returns an
        enum cli_exit. */
     int (*run)(const struct command *self, int argc, char **argv);
@@ -33,6 +37,15 @@ struct command {
 #define SY_COMMAND(id) extern const struct command id##_command;
 #include "command_list.h"
 #undef SY_COMMAND
+
+/* All of them, in the order of help; ends with NULL. */
+extern const struct command *const commands[];
+
+/* Return the subcommand of that name, or NULL after it said what is wrong. */
+const struct command *find_command(const char *name);
+
+/* Print what there is. */
+void print_help(FILE *to);
 
 /* How the command was called, for lines that are to be typed again. */
 void set_program(const char *name);

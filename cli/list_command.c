@@ -16,8 +16,15 @@
 struct list_options {
     int json;
     int verbose;
+    const char *names;
     struct option_texts load;
 };
+
+#define KINDS 5
+
+/* As in JSON, and for --names. */
+static const char *const kind_keys[KINDS + 1] = {
+    "switchers", "engines", "devices", "workloads", "references", NULL};
 
 static const struct option list_options[] = {
     {.name = "json",
@@ -28,6 +35,12 @@ static const struct option list_options[] = {
      .help = "also what each engine would like to use, and what it uses",
      .kind = OPTION_FLAG,
      .offset = offsetof(struct list_options, verbose)},
+    {.name = "names",
+     .argument = "KIND",
+     .help = "only the names of one kind that work here, one a line",
+     .kind = OPTION_CHOICE,
+     .choices = kind_keys,
+     .offset = offsetof(struct list_options, names)},
     {.name = "load",
      .argument = "FILE.so",
      .help = "also list the parts in this file; may be repeated",
@@ -50,37 +63,35 @@ static const struct part *kind_part(const struct kind *kind, size_t i)
     return (const struct part *)((const char *)kind->first + i * kind->stride);
 }
 
-#define KINDS 5
-
 static void describe_kinds(const struct parts *parts, struct kind kinds[KINDS])
 {
     kinds[0] = (struct kind){"Switchers",
-                             "switchers",
+                             kind_keys[0],
                              &parts->switchers[0].part,
                              sizeof(parts->switchers[0]),
                              parts->switchers_count,
                              0};
     kinds[1] = (struct kind){"Engines",
-                             "engines",
+                             kind_keys[1],
                              &parts->engines[0].part,
                              sizeof(parts->engines[0]),
                              parts->engines_count,
                              1};
     kinds[2] = (struct kind){"Devices",
-                             "devices",
+                             kind_keys[2],
                              &parts->devices[0].part,
                              sizeof(parts->devices[0]),
                              parts->devices_count,
                              0};
     kinds[3] = (struct kind){"Workloads",
-                             "workloads",
+                             kind_keys[3],
                              &parts->workloads[0].part,
                              sizeof(parts->workloads[0]),
                              parts->workloads_count,
                              0};
     kinds[4] = (struct kind){
         .title = "Reference rows",
-        .key = "references",
+        .key = kind_keys[4],
         .first = &parts->references[0].part,
         .stride = sizeof(parts->references[0]),
         .count = parts->references_count,
@@ -339,6 +350,18 @@ static json_t *kinds_to_json(const struct kind *kinds, size_t count,
     return root;
 }
 
+static int print_names(const struct kind *kinds, const char *key)
+{
+    const struct kind *kind = kinds;
+
+    while (strcmp(kind->key, key) != 0)
+        kind++;
+    for (size_t i = 0; i < kind->count; i++)
+        if (kind_part(kind, i)->works)
+            puts(kind_part(kind, i)->name);
+    return CLI_OK;
+}
+
 static int run_list(const struct command *self, int argc, char **argv)
 {
     static struct parts parts;
@@ -356,6 +379,12 @@ static int run_list(const struct command *self, int argc, char **argv)
     if (status != -1)
         return status;
     describe_kinds(&parts, kinds);
+    if (options.names != NULL && (options.json || options.verbose)) {
+        say("--names prints names only: no --json, no --verbose");
+        return CLI_USAGE;
+    }
+    if (options.names != NULL)
+        return print_names(kinds, options.names);
     if (options.json)
         return print_json(kinds_to_json(kinds, KINDS, options.verbose));
     status = CLI_OK;

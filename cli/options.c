@@ -106,7 +106,8 @@ const char *format_rough_time(char *buf, size_t bytes, double seconds)
     return buf;
 }
 
-static void describe_range(const struct option *o, char *buf, size_t bytes)
+const char *options_describe_range(const struct option *o, char *buf,
+                                   size_t bytes)
 {
     char low[32], high[32];
     size_t used = 0, i;
@@ -145,6 +146,7 @@ static void describe_range(const struct option *o, char *buf, size_t bytes)
         buf[0] = '\0';
         break;
     }
+    return buf;
 }
 
 static int refuse(const struct option *o, const char *text, char *why,
@@ -153,7 +155,7 @@ static int refuse(const struct option *o, const char *text, char *why,
     char range[RANGE_BYTES];
     const char *hint = "";
 
-    describe_range(o, range, sizeof(range));
+    options_describe_range(o, range, sizeof(range));
     if (o->kind == OPTION_DURATION)
         hint = ", with a unit (ns, us, ms, s, min, h)";
     snprintf(why, why_bytes, "'%s' is not accepted; %s %s%s", text,
@@ -437,7 +439,7 @@ void options_print_help(const struct command *command)
                  o->argument != NULL ? " " : "",
                  o->argument != NULL ? o->argument : "");
         printf("  %-26s  %s\n", left, o->help);
-        describe_range(o, range, sizeof(range));
+        options_describe_range(o, range, sizeof(range));
         if (range[0] != '\0')
             printf("  %-26s  accepted: %s\n", "", range);
         if (o->standard != NULL && o->kind != OPTION_FLAG)

@@ -80,6 +80,11 @@ int options_parse(const struct command *command, int argc, char **argv,
 /* Print the help of a subcommand on standard output. */
 void options_print_help(const struct command *command);
 
+/* Write what values an option accepts, in words; "" if any text is. Returns
+   buf. */
+const char *options_describe_range(const struct option *option, char *buf,
+                                   size_t bytes);
+
 /* Print a duration as one would write it: "2 s", "500 ms". Returns buf. */
 const char *format_duration(char *buf, size_t bytes, uint64_t ns);
 

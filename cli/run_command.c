@@ -497,10 +497,13 @@ static int run_run(const struct command *self, int argc, char **argv)
     return status;
 }
 
+static const struct command *const run_modes[] = {&tls_command, NULL};
+
 const struct command run_command = {
     .name = "run",
     .summary = "Measure combinations of switchers and engines on a workload",
     .operands = "[SWITCHER+ENGINE-GLOB...]",
+    .modes = run_modes,
     .options = run_options_table,
     .notes =
         "Operands choose combinations by name, as in\n"

@@ -115,7 +115,7 @@ static const struct option tls_options[] = {
     {.name = NULL},
 };
 
-static const struct command tls_command = {
+const struct command tls_command = {
     .name = "run --scenario tls",
     .summary = "Compare a TLS server on OpenSSL's own async jobs and on the "
                "drop-in",

@@ -4,6 +4,11 @@
 #ifndef SWITCHYARD_CLI_TLS_SCENARIO_H
 #define SWITCHYARD_CLI_TLS_SCENARIO_H
 
+struct command;
+
+/* Its options; it is run by tls_scenario_run(). */
+extern const struct command tls_command;
+
 /* Is --scenario among these? Then they are this scenario's, not run's. */
 int tls_scenario_is_meant(int argc, char **argv);
 

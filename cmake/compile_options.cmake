@@ -21,6 +21,17 @@ target_compile_options(switchyard_options INTERFACE
 target_compile_options(switchyard_options INTERFACE
   $<$<COMPILE_LANGUAGE:C,CXX>:-U_FORTIFY_SOURCE>)
 
+# Source files are named as in the tree, not as on this machine, in messages
+# and, where it is not for debugging in this tree, in what debuggers read. Run
+# from the tree's root they find them. The last option that fits counts.
+set(map macro)
+if(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  set(map file)
+endif()
+target_compile_options(switchyard_options INTERFACE
+  -f${map}-prefix-map=${PROJECT_SOURCE_DIR}/=
+  -f${map}-prefix-map=${PROJECT_BINARY_DIR}=.)
+
 # What docs/debugging.md calls leaks is looked for where assertions are on.
 if(CMAKE_BUILD_TYPE STREQUAL "Debug")
   set(check_leaks ON)

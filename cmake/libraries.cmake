@@ -21,8 +21,10 @@ function(sy_libraries prefix objects output_name)
   add_library(${prefix}_static STATIC)
   add_library(${prefix}_shared SHARED)
   foreach(lib ${prefix}_static ${prefix}_shared)
+    # As sources: a library that links objects cannot be exported without them.
+    target_sources(${lib} PRIVATE $<TARGET_OBJECTS:${objects}>)
     target_link_libraries(${lib} PUBLIC switchyard_headers Threads::Threads
-      PRIVATE ${objects})
+      PRIVATE ${CMAKE_DL_LIBS})
     set_target_properties(${lib} PROPERTIES OUTPUT_NAME ${output_name})
   endforeach()
   set_target_properties(${prefix}_shared PROPERTIES

@@ -12,7 +12,7 @@ SY_PACKAGES_RUN=(gcc g++ libc6-dev cmake ninja-build pkg-config libssl-dev
 SY_PACKAGES_CHECK=("${SY_PACKAGES_RUN[@]}" binutils libbenchmark-dev
     libcriterion-dev systemtap-sdt-dev clang clang-format-14 libclang-rt-14-dev
     libboost-context-dev libboost-fiber-dev libevent-dev libuv1-dev
-    python3-jsonschema strace valgrind gdb haproxy
+    python3-jsonschema strace valgrind gdb haproxy scdoc man-db
     openjdk-17-jdk-headless libhdrhistogram-java linux-perf bpftrace)
 
 sy_say() {

@@ -336,6 +336,8 @@ def identity(comparison):
     meta = comparison.meta
     build = meta.get("build", {})
     return {
+        # Files from before there was a version were measured as 1 says.
+        "measuring protocol": meta.get("protocol", "1"),
         "version": (build.get("version"), build.get("git")),
         "compiler and flags": (build.get("compiler"), build.get("flags")),
         "libraries": meta.get("libraries"),

@@ -132,10 +132,13 @@ static int admit(struct sy__load *load)
     return 1;
 }
 
-static void finished(struct sy__load *load)
+static void finished(struct sy__load *load, const struct sy__op *op,
+                     uint64_t now_ns)
 {
     struct pass *pass = (struct pass *)load->gate;
 
+    (void)op;
+    (void)now_ns;
     if (pass->first != NULL && pass->to_begin == 0 &&
         pass->in_flight == pass->batches[pass->number])
         pass->first(pass);

@@ -46,7 +46,7 @@ static json_t *planned_rate(const struct sy_load_spec *spec)
     if (spec->is_closed)
         return json_null();
     return number(spec->arrivals.kind == SY_ARRIVALS_TRACE
-                      ? sy_trace_rate_hz(spec->arrivals.trace)
+                      ? sy_arrival_trace_rate_hz(spec->arrivals.trace)
                       : spec->arrivals.rate_hz);
 }
 

@@ -8,6 +8,7 @@
 #include "../environment/build_facts.h"
 #include "../environment/checkup.h"
 #include "peer.h"
+#include "protocol.h"
 
 void sy__run_time(char *text)
 {
@@ -137,10 +138,11 @@ json_t *sy__run_meta(const struct sy_run_info *info, const char *run_id,
     sy_build_facts(&b);
     sy__run_time(now);
     return json_pack(
-        "{s:s, s:s, s:s, s:{s:i, s:i}, s:s, s:o, s:o, s:o, s:o, s:o,"
+        "{s:s, s:s, s:s, s:s, s:{s:i, s:i}, s:s, s:o, s:o, s:o, s:o, s:o,"
         " s:{s:o, s:o, s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:s}}",
-        "type", "meta", "schema", SY_RUN_FILE_SCHEMA, "run_id", run_id, "shard",
-        "index", (int)sy__run_shard(info->shard_index), "of",
+        "type", "meta", "schema", SY_RUN_FILE_SCHEMA, "protocol",
+        SY_PROTOCOL_VERSION, "run_id", run_id, "shard", "index",
+        (int)sy__run_shard(info->shard_index), "of",
         (int)sy__run_shard(info->shard_of), "started", now, "seed",
         number(info->seed), "argv", argv_array(info), "suite",
         suite_object(info), "machine", machine_object(machine), "environment",
@@ -366,8 +368,8 @@ json_t *sy__run_phases(const struct sy_experiment *exp,
         "{s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
         " s:o}",
         "type", "phases", "name", text(name), "seed", number(exp->seed),
-        "status", status_name(r->status), "reason", text(r->reason), "rounds",
-        number(r->rounds), "clock",
+        "status", sy__run_status(r->status), "reason", text(r->reason),
+        "rounds", number(r->rounds), "clock",
         is_ok ? text(r->window->clock) : json_null(), "finished",
         number(r->window->jobs), "pauses", number(r->window->pauses), "early",
         number(r->window->early), "unwoken", number(r->window->unwoken),

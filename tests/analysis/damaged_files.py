@@ -26,7 +26,8 @@ def case(function):
 
 def lines_of(processes=12, rounds=6, labels=("asm+queue", "setjmp+queue"),
              ratio=1.1, seed=2, run_id="20260101T000000Z-000000",
-             fingerprint="0123456789abcdef", version="0.1.0", suite="quick"):
+             fingerprint="0123456789abcdef", version="0.1.0", suite="quick",
+             protocol=None):
     """The objects of a run file, its end left out."""
     rng = random.Random(seed)
     count = len(labels) + 1
@@ -41,6 +42,8 @@ def lines_of(processes=12, rounds=6, labels=("asm+queue", "setjmp+queue"),
          "candidates": count, "processes": processes, "rounds": rounds,
          "budget_ns": None, "tick_ns": 20, "floor_ns": 1000000, "layouts": 1,
          "aslr": True, "planted_permille": 0}]
+    if protocol is not None:  # files from before there was one lack it
+        lines[0]["protocol"] = protocol
     for i in range(count):
         twin = 0 if i == len(labels) else None
         lines.append({"type": "candidate", "candidate": i, "task": 0,
@@ -244,11 +247,21 @@ def shards_are_pooled(w):
 
 
 @case
+def a_file_without_protocol_is_of_the_first(w):
+    a = w.write(text_of(lines_of()), "a.jsonl")
+    b = w.write(text_of(lines_of(seed=3, run_id="other", protocol="1")),
+                "b.jsonl")
+    value = json.loads(w.judge("--json", a, b).stdout)
+    assert value["processes"] == 24, value
+
+
+@case
 def what_must_not_be_pooled(w):
     a = w.write(text_of(lines_of()), "a.jsonl")
     for words, changes in (
             ("machine", {"fingerprint": "f" * 16}),
             ("version", {"version": "0.2.0"}),
+            ("measuring protocol", {"protocol": "2"}),
             ("candidates", {"labels": ("asm+queue", "ucontext+queue")})):
         b = w.write(text_of(lines_of(run_id="other", **changes)), "b.jsonl")
         expect(w.judge(a, b), 2, f"differ in {words}", "not judged together")

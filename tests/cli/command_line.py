@@ -102,6 +102,36 @@ def unknown_subcommand(w):
 
 
 @case
+def help_as_json(w):
+    whole = json.loads(w.run("help", "--json").stdout)
+    assert whole["schema"] == "switchyard-help/1", whole
+    names = [c["name"] for c in whole["commands"]]
+    assert {"list", "run", "help"} <= set(names), names
+    assert [e["code"] for e in whole["exit"]] == [0, 1, 2, 3, 4, 130], whole
+    run = next(c for c in whole["commands"] if c["name"] == "run")
+    verify = next(o for o in run["options"] if o["name"] == "verify")
+    assert verify["choices"] == ["all", "sample"], verify
+    one = json.loads(w.run("help", "run", "--json").stdout)
+    assert one["commands"] == [run], one
+    expect(w.run("help", "--json", "rnu"), 2, err="did you mean 'run'?",
+           out="")
+
+
+@case
+def names_of_one_kind(w):
+    listed = json.loads(w.run("list", "--json").stdout)
+    for kind in ("switchers", "engines", "devices", "workloads",
+                 "references"):
+        names = [p["name"] for p in listed[kind] if p["works"]]
+        expect(w.run("list", "--names", kind), 0,
+               out="".join(f"{n}\n" for n in names))
+    expect(w.run("list", "--names", "engine"), 2, err="switchers, engines",
+           out="")
+    expect(w.run("list", "--names", "engines", "--json"), 2,
+           err="--names prints names only", out="")
+
+
+@case
 def help_is_data(w):
     for words in (["help"], ["--help"], ["-h"], ["help", "run"],
                   ["list", "--help"], ["run", "-h"], ["conform", "--help"],

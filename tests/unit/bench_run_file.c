@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../../bench/load/peer.h"
+#include "../../bench/load/protocol.h"
 #include "../../bench/load/run_file.h"
 
 static int failures;
@@ -162,6 +163,7 @@ static void write_and_read(void)
     CHECK_EQ(facts.interrupted, 0);
     text = slurp(path, &bytes);
     check_words(text, "\"seed\":9007199254740993", __LINE__);
+    check_words(text, "\"protocol\":\"" SY_PROTOCOL_VERSION "\"", __LINE__);
     check_words(text, "\"p999\":null", __LINE__);
     check_words(text, "\"argv\":[\"switchyard\",\"run\",\"\",\"bad?byte\"]",
                 __LINE__);
