@@ -420,6 +420,9 @@ static void print_candidates(const struct contest *c)
     printf("%u processes, %u rounds in each, %u batches in a round; %u %s\n",
            c->processes, c->rounds, c->count, c->layouts,
            c->layouts == 1 ? "layout" : "layouts in turn");
+    printf("The twin's code is %s.\n", strcmp(contest_twin(c), "elsewhere") == 0
+                                           ? "a second copy, linked elsewhere"
+                                           : "the first candidate's own");
     printf("Takes about %s.\n",
            format_rough_time(time, sizeof(time),
                              (double)contest_time_ns(c) / (double)SY_NS_PER_S));

@@ -43,14 +43,14 @@ static int add(struct sy_run_file *file, json_t *object, char *why,
 static json_t *comparison(const struct contest *c, const char *suite)
 {
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "type",
-        "comparison", "suite", text(suite), "seed", number(c->seed),
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o}",
+        "type", "comparison", "suite", text(suite), "seed", number(c->seed),
         "candidates", number(c->count), "processes", number(c->processes),
         "rounds", number(c->rounds), "budget_ns",
         c->budget_ns == 0 ? json_null() : number(c->budget_ns), "tick_ns",
         number(c->tick_ns), "floor_ns", number(c->floor_ns), "layouts",
-        number(c->layouts), "aslr", (int)c->aslr, "planted_permille",
-        number(c->plant_permille));
+        number(c->layouts), "twin", contest_twin(c), "aslr", (int)c->aslr,
+        "planted_permille", number(c->plant_permille));
 }
 
 /* "candidate" with what the experiment is. */
@@ -196,13 +196,16 @@ static json_t *process_object(unsigned process_number, const char *layout,
     for (uint32_t i = 0; i < share->count; i++)
         (void)json_array_append_new(offsets, number(share->stack_offsets[i]));
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:s,"
-        " s:o, s:o}",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o,"
+        " s:s, s:o, s:o}",
         "type", "process", "process", number(process_number), "seed",
         number(share->seed & INT64_MAX), "environment_bytes",
         number(p->environment_bytes), "stack_offsets_bytes", offsets, "cpu",
         share->cpu < 0 ? json_null() : json_integer(share->cpu), "layout",
-        text(layout), "first_round", number(share->first_round), "rounds",
+        text(layout), "twin_offset_bytes",
+        share->twin_offset_bytes == 0 ? json_null()
+                                      : json_integer(share->twin_offset_bytes),
+        "first_round", number(share->first_round), "rounds",
         number(share->rounds), "aslr", (int)share->aslr, "batches",
         number(p->batches), "setup_ns", number(share->setup_ns), "elapsed_ns",
         number(p->elapsed_ns), "status", end_word(p->end), "candidate",

@@ -9,9 +9,11 @@
 #include <switchyard/clock.h>
 #include <time.h>
 
+#include "../bench/load/own_parts.h"
 #include "../bench/load/williams.h"
 #include "command.h"
 #include "options.h"
+#include "twin.h"
 
 /* A batch is as long as this, and as so many ticks of the clock, at least:
    then reading the clock adds less than a thousandth. */
@@ -103,6 +105,15 @@ static void find_tasks(struct contest *c)
     }
 }
 
+/* The second copy of the code knows no parts from files, and those that call
+   the library call the first. */
+static int can_be_elsewhere(const struct sy_experiment *exp)
+{
+    struct sy_experiment copy = *exp;
+
+    return twin_calls() != NULL && sy_own_parts(&copy) == 0;
+}
+
 /* Enter the first candidate again, as the last. */
 static void add_twin(struct contest *c)
 {
@@ -112,6 +123,7 @@ static void add_twin(struct contest *c)
     snprintf(twin->label, sizeof(twin->label), "%.100s (twin)",
              c->candidates[0].label);
     twin->twin_of = 0;
+    twin->is_elsewhere = can_be_elsewhere(experiment(c, twin->entry));
     twin->extra_permille = c->plant_permille;
     c->count++;
     find_tasks(c);
@@ -342,6 +354,7 @@ void contest_order(const struct contest *c, struct compare_share *share,
 
         share->entry[i] = one->entry;
         share->operations[i] = c->operations[i];
+        share->is_elsewhere[i] = one->is_elsewhere != 0;
         share->extra[i] = c->operations[i] * one->extra_permille / 1000;
     }
 }
@@ -473,6 +486,16 @@ int contest_divide(struct contest *c, uint64_t time_ns, uint64_t rounds,
     c->rounds = (uint32_t)rounds;
     c->processes = (unsigned)processes;
     return -1;
+}
+
+const char *contest_twin(const struct contest *c)
+{
+    unsigned i;
+
+    for (i = 0; i < c->count; i++)
+        if (c->candidates[i].is_elsewhere)
+            return "elsewhere";
+    return "same code";
 }
 
 size_t contest_pairs(const struct contest *c)

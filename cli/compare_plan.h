@@ -25,6 +25,7 @@ struct candidate {
     unsigned task; /* first candidate of the same mix: only those with the same
                       task are compared */
     int twin_of;   /* candidate that this one repeats, -1: none */
+    int is_elsewhere; /* run by the second copy of the code; see twin.h */
     uint64_t extra_permille; /* planted: operations done and not counted */
     double per_s;            /* operations per second of a first look */
 };
@@ -100,6 +101,9 @@ int contest_divide(struct contest *c, uint64_t time_ns, uint64_t rounds,
 /* Fill in the orders of process number. */
 void contest_order(const struct contest *c, struct compare_share *share,
                    unsigned number);
+
+/* Return whether a twin's code lies elsewhere, in words. */
+const char *contest_twin(const struct contest *c);
 
 /* How many pairs are compared at once, the twin's left out. */
 size_t contest_pairs(const struct contest *c);

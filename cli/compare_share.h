@@ -14,7 +14,7 @@
 #include "../bench/load/batches.h"
 
 #define COMPARE_CANDIDATES_MAX 64
-#define COMPARE_SHARE_MAGIC    0x73796331u /* changes with the layout */
+#define COMPARE_SHARE_MAGIC    0x73796332u /* changes with the layout */
 
 /* How the process ended, as it says itself. */
 enum compare_end {
@@ -45,17 +45,21 @@ struct compare_share {
     int32_t cpu;          /* for the candidates' threads; -1: any */
     uint32_t entry[COMPARE_CANDIDATES_MAX]; /* of the plan */
     uint64_t operations[COMPARE_CANDIDATES_MAX];
-    uint64_t extra[COMPARE_CANDIDATES_MAX]; /* done and not counted */
+    uint64_t extra[COMPARE_CANDIDATES_MAX];       /* done and not counted */
+    uint8_t is_elsewhere[COMPARE_CANDIDATES_MAX]; /* run by the second copy of
+                                                     the code; see twin.h */
     _Atomic uint32_t stop; /* set by the waiting process: end after a batch */
 
     /* Answers. */
-    _Atomic uint32_t running; /* candidate + 1; 0: none */
-    _Atomic uint32_t done;    /* batches that are complete */
-    _Atomic uint32_t end;     /* enum compare_end */
-    uint32_t culprit;         /* candidate, of SKIPPED and FAILED */
-    uint64_t setup_ns;        /* from the start of the process */
-    uint64_t rounds_ns;       /* all rounds together */
-    uint32_t aslr;            /* addresses are randomised: 0 or 1 */
+    _Atomic uint32_t running;  /* candidate + 1; 0: none */
+    _Atomic uint32_t done;     /* batches that are complete */
+    _Atomic uint32_t end;      /* enum compare_end */
+    uint32_t culprit;          /* candidate, of SKIPPED and FAILED */
+    uint64_t setup_ns;         /* from the start of the process */
+    uint64_t rounds_ns;        /* all rounds together */
+    int64_t twin_offset_bytes; /* of the second copy's code from the first's;
+                                  0: none was used */
+    uint32_t aslr;             /* addresses are randomised: 0 or 1 */
     uint32_t stack_offsets[COMPARE_CANDIDATES_MAX];
     char reason[SY_OUTCOME_TEXT_BYTES];
     struct compare_batch batches[]; /* rounds * count */

@@ -12,6 +12,7 @@
 
 #include "../bench/load/williams.h"
 #include "command.h"
+#include "twin.h"
 
 _Static_assert(COMPARE_CANDIDATES_MAX <= SY_WILLIAMS_MAX, "one design");
 
@@ -104,6 +105,24 @@ static const struct sy_experiment *experiment(const struct worker *w,
     return &w->plan->entries[w->share->entry[candidate]].exp;
 }
 
+/* The copy of the code that runs a candidate. */
+static const struct sy_batches_calls *calls(const struct worker *w,
+                                            uint32_t candidate)
+{
+    return w->share->is_elsewhere[candidate] ? twin_calls() : &sy_batches_calls;
+}
+
+static int64_t twin_offset_bytes(const struct worker *w)
+{
+    uint32_t i;
+
+    for (i = 0; i < w->share->count; i++)
+        if (w->share->is_elsewhere[i])
+            return (int64_t)((intptr_t)calls(w, i)->run -
+                             (intptr_t)sy_batches_calls.run);
+    return 0;
+}
+
 static int open_one(struct worker *w, uint32_t i, uint64_t *random)
 {
     struct compare_share *s = w->share;
@@ -111,8 +130,8 @@ static int open_one(struct worker *w, uint32_t i, uint64_t *random)
     note_running(w, i);
     s->stack_offsets[i] =
         STACK_OFFSET_STEP * (uint32_t)(plan_random(random) % STACK_OFFSETS);
-    if (sy_batches_open(&w->candidates[i], experiment(w, i),
-                        s->stack_offsets[i], s->cpu, &w->outcome) != 0 ||
+    if (calls(w, i)->open(&w->candidates[i], experiment(w, i),
+                          s->stack_offsets[i], s->cpu, &w->outcome) != 0 ||
         w->candidates[i] == NULL)
         return blame(w, i);
     return -1;
@@ -143,10 +162,11 @@ static int measure_one(struct worker *w, uint32_t round, uint32_t position,
     struct compare_batch *b = &s->batches[done];
 
     note_running(w, candidate);
-    if (sy_batches_run(w->candidates[candidate],
-                       s->operations[candidate] + s->extra[candidate],
-                       &b->batch) != 0) {
-        sy_batches_close(&w->candidates[candidate], &w->outcome);
+    if (calls(w, candidate)
+            ->run(w->candidates[candidate],
+                  s->operations[candidate] + s->extra[candidate],
+                  &b->batch) != 0) {
+        calls(w, candidate)->close(&w->candidates[candidate], &w->outcome);
         return blame(w, candidate);
     }
     b->batch.operations = s->operations[candidate];
@@ -186,7 +206,7 @@ static int close_all(struct worker *w)
         if (w->candidates[i] == NULL)
             continue;
         note_running(w, i);
-        sy_batches_close(&w->candidates[i], &w->outcome);
+        calls(w, i)->close(&w->candidates[i], &w->outcome);
         if (w->outcome.status != SY_OUTCOME_OK)
             return blame(w, i);
     }
@@ -200,6 +220,7 @@ static int carry_out(struct worker *w)
     int status;
 
     s->aslr = aslr();
+    s->twin_offset_bytes = twin_offset_bytes(w);
     status = open_all(w);
     if (status != -1)
         return status;
@@ -229,7 +250,8 @@ int compare_worker_run(struct compare_share *share, const struct plan *plan)
     w->share = share;
     w->plan = plan;
     for (i = 0; i < share->count; i++) {
-        if (share->entry[i] >= plan->count) {
+        if (share->entry[i] >= plan->count ||
+            (share->is_elsewhere[i] && twin_calls() == NULL)) {
             end(w, COMPARE_BROKEN);
             free(w);
             return CLI_USAGE;

@@ -105,7 +105,7 @@ def pair_object(table, i, j, triple, clean, means):
     return value
 
 
-def aa_object(table, located, clean, planted):
+def aa_object(table, located, clean, planted, twin):
     """The candidate that was entered twice."""
     for i, candidate in enumerate(table.candidates):
         j = candidate["twin_of"]
@@ -120,6 +120,7 @@ def aa_object(table, located, clean, planted):
         value["verdict"] = estimate.verdict(*triple[1:])
         value["undisturbed"] = as_ratio(estimate.single(clean, i, j))
         value["planted_ratio"] = 1 + planted / 1000
+        value["twin"] = twin
         return value
     return None
 
@@ -215,7 +216,8 @@ def judge(comparisons):
         "left_out": [{"label": c["label"], "status": c["status"],
                       "reason": c.get("reason")}
                      for c in comparisons[0].left_out],
-        "aa": aa_object(table, located, clean, planted),
+        "aa": aa_object(table, located, clean, planted,
+                        comparisons[0].settings.get("twin")),
         "pairs": [pair_object(table, i, j, triple, clean, means)
                   for (i, j), triple in results.items()],
         "winners": winner_objects(table, located),
@@ -344,14 +346,17 @@ def print_aa(value, out):
         print(f"\nPlanted: {aa['first']} does "
               f"{percent(aa['planted_ratio'])} more work than it says; found "
               f"{text}.", file=out)
-    elif aa["differs"]:
-        print(f"\nA/A: {aa['second']} differs from itself by {text}. One such "
-              "comparison in\ntwenty does by luck; if it does again, something "
-              "is wrong here, and differences\nof that size mean nothing.",
-              file=out)
+        return
+    where = (", linked elsewhere" if aa["twin"] == "elsewhere"
+             else ", sharing its code")
+    if aa["differs"]:
+        print(f"\nA/A: {aa['second']} differs from itself{where}, by\n{text}. "
+              "One such comparison in twenty does by luck; if it\ndoes again, "
+              "something is wrong here, and differences of that size mean\n"
+              "nothing.", file=out)
     else:
-        print(f"\nA/A: {aa['second']} against itself: {text}: no difference, "
-              "as it should be.", file=out)
+        print(f"\nA/A: {aa['second']} against itself{where}:\n{text}: no "
+              "difference, as it should be.", file=out)
 
 
 def print_notes(value, out):

@@ -332,6 +332,7 @@ def identity(comparison):
         "candidates": [(c["label"], c["mix"], c.get("device"), c.get("jobs"),
                         c["twin_of"]) for c in comparison.candidates],
         "planted work": comparison.settings.get("planted_permille"),
+        "twin": comparison.settings.get("twin"),
     }
 
 

@@ -3,7 +3,8 @@
 """`switchyard compare` and `switchyard judge`: plans, files, interrupts,
 crashes, bad input. Mechanics only: on a busy machine figures mean nothing.
 
-usage: compare_command.py PATH-OF-switchyard [--schema FILE] [--only NAME]
+usage: compare_command.py PATH-OF-switchyard [--schema FILE] [--parts DIR]
+                          [--only NAME]
 
 As command_line.py, whose helpers it uses.
 """
@@ -138,6 +139,37 @@ def executables_in_other_layouts_take_turns(w):
     assert [p["layout"] for p in of(lines, "process")] == [
         "switchyard-layout-1", "switchyard-layout-2"] * 2
     expect(w.run(*BRIEF), 3, err=["the analysis is not installed", "wrote"])
+
+
+def has_twin(w):
+    result = w.run(*BRIEF, "--dry-run")
+    expect(result, 0)
+    assert "The twin's code is " in result.stdout, result.stdout
+    return "linked elsewhere" in result.stdout
+
+
+@case
+def the_twin_runs_a_copy_of_the_code(w):
+    word = "elsewhere" if has_twin(w) else "same code"
+    expect(w.run(*BRIEF, "--no-verdict"), 0)
+    lines = lines_of(w)
+    assert of(lines, "comparison")[0]["twin"] == word
+    offsets = {p["twin_offset_bytes"] for p in of(lines, "process")}
+    assert len(offsets) == 1, offsets  # one executable
+    assert (offsets == {None}) == (word == "same code"), offsets
+    done = {c: sum(b["verified"] for b in of(lines, "batch")
+                   if b["candidate"] == c) for c in (0, 2)}
+    assert done[0] == done[2] > 0, done
+
+
+@case
+def parts_from_files_have_no_twin_elsewhere(w):
+    part = w.part("loaded_workload.so")
+    result = w.run("compare", "asm+queue", "--load", part, "--workload",
+                   "square", *BRIEF[5:], "--dry-run")
+    expect(result, 0)
+    assert "The twin's code is the first candidate's own" in result.stdout, (
+        result.stdout)
 
 
 @case
@@ -327,9 +359,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command")
     parser.add_argument("--schema")
+    parser.add_argument("--parts")
     parser.add_argument("--only")
     args = parser.parse_args()
-    args.parts = args.abi_parts = None
+    args.abi_parts = None
     passed = failed = skipped = 0
     for function in CASES:
         if args.only and args.only != function.__name__:
