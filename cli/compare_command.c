@@ -321,9 +321,7 @@ static int prepare(struct comparison *s)
     c->plant_permille = s->options.plant_permille;
     c->is_pinned = !s->options.no_pin;
     c->budget_ns = allowed;
-    c->layouts = count_layouts(s);
-    if (c->layouts == 0)
-        c->layouts = 1;
+    contest_draw_layouts(c, count_layouts(s));
     status = contest_make(c, &s->plan, &interrupted);
     if (status == -1)
         status = contest_calibrate(c, &s->launch);
@@ -365,7 +363,7 @@ static int run_process(struct comparison *s, struct sy_run_file *file,
     int fd, err, status = -1;
 
     if (c->layouts > 1) {
-        layout_path(s, number % c->layouts, path, &layout);
+        layout_path(s, c->layout[number % c->layouts], path, &layout);
         p.exe = path;
     }
     share = compare_share_make(c->rounds, c->count, &fd);
@@ -402,6 +400,17 @@ static int run_process(struct comparison *s, struct sy_run_file *file,
 
 /* ---- the dry run --------------------------------------------------------- */
 
+static void print_layouts(const struct contest *c)
+{
+    if (c->layouts == 1)
+        printf("One layout: the answer holds for this executable\n");
+    else if (c->layouts == c->layouts_there)
+        printf("%u layouts, in turn\n", c->layouts);
+    else
+        printf("%u layouts in turn, drawn from %u\n", c->layouts,
+               c->layouts_there);
+}
+
 static void print_candidates(const struct contest *c)
 {
     char mix[256], time[32];
@@ -417,9 +426,9 @@ static void print_candidates(const struct contest *c)
                sy_experiment_mix(exp, mix, sizeof(mix)), exp->jobs,
                exp->device_spec, c->operations[i]);
     }
-    printf("%u processes, %u rounds in each, %u batches in a round; %u %s\n",
-           c->processes, c->rounds, c->count, c->layouts,
-           c->layouts == 1 ? "layout" : "layouts in turn");
+    printf("%u processes, %u rounds in each, %u batches in a round\n",
+           c->processes, c->rounds, c->count);
+    print_layouts(c);
     printf("The twin's code is %s.\n", strcmp(contest_twin(c), "elsewhere") == 0
                                            ? "a second copy, linked elsewhere"
                                            : "the first candidate's own");

@@ -43,14 +43,16 @@ static int add(struct sy_run_file *file, json_t *object, char *why,
 static json_t *comparison(const struct contest *c, const char *suite)
 {
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, s:o}",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, "
+        "s:o}",
         "type", "comparison", "suite", text(suite), "seed", number(c->seed),
         "candidates", number(c->count), "processes", number(c->processes),
         "rounds", number(c->rounds), "budget_ns",
         c->budget_ns == 0 ? json_null() : number(c->budget_ns), "tick_ns",
         number(c->tick_ns), "floor_ns", number(c->floor_ns), "layouts",
-        number(c->layouts), "twin", contest_twin(c), "aslr", (int)c->aslr,
-        "planted_permille", number(c->plant_permille));
+        number(c->layouts), "layouts_there", number(c->layouts_there), "twin",
+        contest_twin(c), "aslr", (int)c->aslr, "planted_permille",
+        number(c->plant_permille));
 }
 
 /* "candidate" with what the experiment is. */

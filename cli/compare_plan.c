@@ -488,6 +488,27 @@ int contest_divide(struct contest *c, uint64_t time_ns, uint64_t rounds,
     return -1;
 }
 
+void contest_draw_layouts(struct contest *c, unsigned there)
+{
+    uint64_t random = ~c->seed; /* not that of the processes */
+    unsigned seen;
+
+    if (there == 0)
+        there = 1;
+    c->layouts_there = there;
+    c->layouts = there < COMPARE_LAYOUTS_MAX ? there : COMPARE_LAYOUTS_MAX;
+    for (seen = 0; seen < c->layouts; seen++)
+        c->layout[seen] = seen;
+    /* Each that follows takes a place with the right probability (Vitter's
+       algorithm R). */
+    for (; seen < there; seen++) {
+        uint64_t at = plan_random(&random) % (seen + 1);
+
+        if (at < c->layouts)
+            c->layout[at] = seen;
+    }
+}
+
 const char *contest_twin(const struct contest *c)
 {
     unsigned i;

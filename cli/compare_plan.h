@@ -19,6 +19,10 @@
 #define COMPARE_PROCESSES_MAX 4096
 #define COMPARE_ROUNDS_MAX    100000
 
+/* Of more executables than these, a comparison draws so many: comparisons that
+   shared them all would share what these layouts happen to do. */
+#define COMPARE_LAYOUTS_MAX 8
+
 struct candidate {
     uint32_t entry; /* of the plan */
     char label[128];
@@ -59,8 +63,10 @@ struct contest {
 
     uint32_t rounds; /* in each process */
     unsigned processes;
-    unsigned layouts;   /* executables that processes cycle through */
-    uint64_t budget_ns; /* 0: no limit */
+    unsigned layouts; /* executables that processes cycle through */
+    unsigned layout[COMPARE_LAYOUTS_MAX]; /* their numbers, from 0 */
+    unsigned layouts_there;               /* of which they were drawn */
+    uint64_t budget_ns;                   /* 0: no limit */
 };
 
 /* What processes are started with. */
@@ -101,6 +107,10 @@ int contest_divide(struct contest *c, uint64_t time_ns, uint64_t rounds,
 /* Fill in the orders of process number. */
 void contest_order(const struct contest *c, struct compare_share *share,
                    unsigned number);
+
+/* Choose the executables, of so many that are there; 0 is taken for one, this
+   command itself. */
+void contest_draw_layouts(struct contest *c, unsigned there);
 
 /* Return whether a twin's code lies elsewhere, in words. */
 const char *contest_twin(const struct contest *c);

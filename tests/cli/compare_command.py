@@ -173,6 +173,31 @@ def parts_from_files_have_no_twin_elsewhere(w):
 
 
 @case
+def of_many_layouts_each_seed_draws_its_own(w):
+    for i in range(12):
+        name = f"switchyard-layout-{i}" if i else "switchyard"
+        shutil.copy2(w.command, pathlib.Path(w.folder) / name)
+    w.command = str(pathlib.Path(w.folder) / "switchyard")
+    result = w.run(*BRIEF, "--dry-run")
+    expect(result, 0)
+    assert "8 layouts in turn, drawn from 11\n" in result.stdout, result.stdout
+    drawn = []
+    for seed in ("1", "1", "2", "3"):
+        expect(w.run("compare", "asm+queue", *BRIEF[3:-4], "--processes", "9",
+                     "--rounds", "1", "--no-verdict", "--seed", seed, "--out",
+                     f"runs/{len(drawn)}"), 0)
+        path = next(pathlib.Path(w.folder).glob(f"runs/{len(drawn)}/*/*/*"))
+        lines = [json.loads(s) for s in path.read_text().splitlines()]
+        settings = of(lines, "comparison")[0]
+        assert settings["layouts"] == 8 and settings["layouts_there"] == 11
+        names = [p["layout"] for p in of(lines, "process")]
+        assert len(set(names[:8])) == 8 and names[8] == names[0], names
+        drawn.append(names)
+    assert drawn[0] == drawn[1], drawn
+    assert len({frozenset(names) for names in drawn}) > 1, drawn
+
+
+@case
 def one_candidate_is_compared_with_itself(w):
     if not have_numpy():
         raise Skip("no numpy or scipy")
