@@ -47,7 +47,7 @@ static const char *const suite_choices[] = {"quick", "standard", "rigorous",
 struct compare_options {
     struct run_options run;
     const char *suite;
-    uint64_t time_ns, rounds, processes, plant_permille, seed;
+    uint64_t time_ns, rounds, processes, plant_permille, repeat, seed;
     int no_verdict, no_pin;
 };
 
@@ -150,6 +150,15 @@ static const struct option compare_options_table[] = {
      .kind = OPTION_NUMBER,
      .max = 1000,
      AT(plant_permille)},
+    {.name = "repeat",
+     .argument = "N",
+     .standard = "1",
+     .help = "another such test: each combination competes N times, so none "
+             "can\n                              be the fastest",
+     .kind = OPTION_NUMBER,
+     .min = 1,
+     .max = COMPARE_CANDIDATES_MAX - 1,
+     AT(repeat)},
     {.name = "load",
      .argument = "FILE.so",
      .help = "use the parts in this file too; may be repeated",
@@ -319,6 +328,7 @@ static int prepare(struct comparison *s)
 
     c->seed = s->options.seed;
     c->plant_permille = s->options.plant_permille;
+    c->repeat = (unsigned)s->options.repeat;
     c->is_pinned = !s->options.no_pin;
     c->budget_ns = allowed;
     contest_draw_layouts(c, count_layouts(s));

@@ -170,6 +170,20 @@ static int drop(struct contest *c, unsigned i, enum sy_outcome_status status,
     return -1;
 }
 
+/* Take the next candidate in, as often as is wanted. */
+static void enter(struct contest *c)
+{
+    const struct candidate one = c->candidates[c->count];
+
+    for (unsigned i = 1; i <= c->repeat; i++) {
+        struct candidate *to = &c->candidates[c->count++];
+
+        *to = one;
+        if (c->repeat > 1)
+            snprintf(to->label, sizeof(to->label), "%.100s #%u", one.label, i);
+    }
+}
+
 /* Measure one alone, briefly. Returns -1 or an exit code. */
 static int look_at(struct contest *c, uint32_t entry,
                    const volatile sig_atomic_t *interrupted)
@@ -199,7 +213,7 @@ static int look_at(struct contest *c, uint32_t entry,
     }
     one->per_s =
         (double)out.operations * (double)SY_NS_PER_S / (double)out.elapsed_ns;
-    c->count++;
+    enter(c);
     return -1;
 }
 
@@ -210,10 +224,10 @@ int contest_make(struct contest *c, const struct plan *plan,
     int status = -1;
 
     c->plan = plan;
-    if (plan->count >= COMPARE_CANDIDATES_MAX) {
+    if (plan->count * c->repeat >= COMPARE_CANDIDATES_MAX) {
         say("%zu candidates are too many: at most %d; choose some with "
             "--switcher, --engine, --workload, --device",
-            plan->count, COMPARE_CANDIDATES_MAX - 1);
+            plan->count * c->repeat, COMPARE_CANDIDATES_MAX - 1);
         return CLI_USAGE;
     }
     for (i = 0; i < plan->count && status == -1; i++)

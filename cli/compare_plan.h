@@ -46,7 +46,8 @@ struct contest {
     const struct plan *plan;
     uint64_t seed;
     uint64_t plant_permille;
-    int is_pinned; /* to one CPU in each process, where there are two */
+    unsigned repeat; /* each combination is entered so often, 1 or more */
+    int is_pinned;   /* to one CPU in each process, where there are two */
     struct candidate candidates[COMPARE_CANDIDATES_MAX];
     unsigned count;
     struct left_out left_out[COMPARE_CANDIDATES_MAX];
@@ -79,8 +80,8 @@ struct launch {
 
 /*
  * List the candidates of a plan, each looked at alone for a moment. What
- * cannot be measured is left out, with the reason. The first that works is
- * entered twice.
+ * cannot be measured is left out, with the reason. The others are entered as
+ * often as c->repeat says, and the first of all once more, as its twin.
  *
  * Returns -1 to go on, else the exit code; what is wrong has been said then.
  */

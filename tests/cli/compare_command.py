@@ -222,6 +222,19 @@ def planted_work_is_done_and_not_counted(w):
 
 
 @case
+def repeated_combinations_compete(w):
+    expect(w.run(*BRIEF, "--repeat", "3", "--no-verdict"), 0)
+    candidates = of(lines_of(w), "candidate")
+    assert [c["label"] for c in candidates] == [
+        "asm+queue #1", "asm+queue #2", "asm+queue #3", "ucontext+queue #1",
+        "ucontext+queue #2", "ucontext+queue #3", "asm+queue #1 (twin)"]
+    assert {c["task"] for c in candidates} == {0}, candidates
+    expect(w.run(*BRIEF, "--repeat", "32"), 2, err="64 candidates", out="")
+    expect(w.run(*BRIEF, "--repeat", "0"), 2, err=["--repeat", "1 .. 63"],
+           out="")
+
+
+@case
 def reference_rows_and_several_tasks(w):
     expect(w.run("compare", "asm+queue", "--workload", "null,sha256@1K",
                  "--reference", "callback,software", "--jobs", "2",
