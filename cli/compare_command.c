@@ -440,8 +440,8 @@ static void print_candidates(const struct contest *c)
            c->processes, c->rounds, c->count);
     print_layouts(c);
     printf("The twin's code is %s.\n", strcmp(contest_twin(c), "elsewhere") == 0
-                                           ? "a second copy, linked elsewhere"
-                                           : "the first candidate's own");
+                                           ? "a copy, linked elsewhere"
+                                           : "that of the candidates");
     printf("Takes about %s.\n",
            format_rough_time(time, sizeof(time),
                              (double)contest_time_ns(c) / (double)SY_NS_PER_S));

@@ -105,13 +105,24 @@ static void find_tasks(struct contest *c)
     }
 }
 
-/* The second copy of the code knows no parts from files, and those that call
-   the library call the first. */
-static int can_be_elsewhere(const struct sy_experiment *exp)
+/* Only the command's own code knows parts from files. Then all candidates run
+   that, because between two of them it must be the same code. */
+static int has_own_parts_only(const struct contest *c)
 {
-    struct sy_experiment copy = *exp;
+    unsigned i;
 
-    return twin_calls() != NULL && sy_own_parts(&copy) == 0;
+    for (i = 0; i < c->count; i++) {
+        struct sy_experiment exp = *experiment(c, c->candidates[i].entry);
+
+        if (sy_own_parts(&exp) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+static int is_twin_elsewhere(const struct contest *c)
+{
+    return twin_calls(TWIN_SECOND) != NULL && has_own_parts_only(c);
 }
 
 /* Enter the first candidate again, as the last. */
@@ -123,7 +134,6 @@ static void add_twin(struct contest *c)
     snprintf(twin->label, sizeof(twin->label), "%.100s (twin)",
              c->candidates[0].label);
     twin->twin_of = 0;
-    twin->is_elsewhere = can_be_elsewhere(experiment(c, twin->entry));
     twin->extra_permille = c->plant_permille;
     c->count++;
     find_tasks(c);
@@ -357,6 +367,7 @@ void contest_order(const struct contest *c, struct compare_share *share,
                    unsigned number)
 {
     uint64_t random = c->seed + ((uint64_t)number << 32);
+    int is_elsewhere = is_twin_elsewhere(c);
     unsigned i;
 
     share->order_seed = c->seed;
@@ -368,7 +379,8 @@ void contest_order(const struct contest *c, struct compare_share *share,
 
         share->entry[i] = one->entry;
         share->operations[i] = c->operations[i];
-        share->is_elsewhere[i] = one->is_elsewhere != 0;
+        if (is_elsewhere)
+            share->twin[i] = one->twin_of < 0 ? TWIN_FIRST : TWIN_SECOND;
         share->extra[i] = c->operations[i] * one->extra_permille / 1000;
     }
 }
@@ -525,12 +537,7 @@ void contest_draw_layouts(struct contest *c, unsigned there)
 
 const char *contest_twin(const struct contest *c)
 {
-    unsigned i;
-
-    for (i = 0; i < c->count; i++)
-        if (c->candidates[i].is_elsewhere)
-            return "elsewhere";
-    return "same code";
+    return is_twin_elsewhere(c) ? "elsewhere" : "same code";
 }
 
 size_t contest_pairs(const struct contest *c)

@@ -29,7 +29,6 @@ struct candidate {
     unsigned task; /* first candidate of the same mix: only those with the same
                       task are compared */
     int twin_of;   /* candidate that this one repeats, -1: none */
-    int is_elsewhere; /* run by the second copy of the code; see twin.h */
     uint64_t extra_permille; /* planted: operations done and not counted */
     double per_s;            /* operations per second of a first look */
 };
@@ -113,7 +112,7 @@ void contest_order(const struct contest *c, struct compare_share *share,
    command itself. */
 void contest_draw_layouts(struct contest *c, unsigned there);
 
-/* Return whether a twin's code lies elsewhere, in words. */
+/* Return whether the twin's code lies elsewhere, in words. */
 const char *contest_twin(const struct contest *c);
 
 /* How many pairs are compared at once, the twin's left out. */

@@ -45,9 +45,8 @@ struct compare_share {
     int32_t cpu;          /* for the candidates' threads; -1: any */
     uint32_t entry[COMPARE_CANDIDATES_MAX]; /* of the plan */
     uint64_t operations[COMPARE_CANDIDATES_MAX];
-    uint64_t extra[COMPARE_CANDIDATES_MAX];       /* done and not counted */
-    uint8_t is_elsewhere[COMPARE_CANDIDATES_MAX]; /* run by the second copy of
-                                                     the code; see twin.h */
+    uint64_t extra[COMPARE_CANDIDATES_MAX]; /* done and not counted */
+    uint8_t twin[COMPARE_CANDIDATES_MAX];   /* enum twin: whose code runs it */
     _Atomic uint32_t stop; /* set by the waiting process: end after a batch */
 
     /* Answers. */
@@ -57,7 +56,7 @@ struct compare_share {
     uint32_t culprit;          /* candidate, of SKIPPED and FAILED */
     uint64_t setup_ns;         /* from the start of the process */
     uint64_t rounds_ns;        /* all rounds together */
-    int64_t twin_offset_bytes; /* of the second copy's code from the first's;
+    int64_t twin_offset_bytes; /* of the code of the second twin from the first;
                                   0: none was used */
     uint32_t aslr;             /* addresses are randomised: 0 or 1 */
     uint32_t stack_offsets[COMPARE_CANDIDATES_MAX];

@@ -105,11 +105,11 @@ static const struct sy_experiment *experiment(const struct worker *w,
     return &w->plan->entries[w->share->entry[candidate]].exp;
 }
 
-/* The copy of the code that runs a candidate. */
+/* The code that runs a candidate. */
 static const struct sy_batches_calls *calls(const struct worker *w,
                                             uint32_t candidate)
 {
-    return w->share->is_elsewhere[candidate] ? twin_calls() : &sy_batches_calls;
+    return twin_calls((enum twin)w->share->twin[candidate]);
 }
 
 static int64_t twin_offset_bytes(const struct worker *w)
@@ -117,9 +117,9 @@ static int64_t twin_offset_bytes(const struct worker *w)
     uint32_t i;
 
     for (i = 0; i < w->share->count; i++)
-        if (w->share->is_elsewhere[i])
-            return (int64_t)((intptr_t)calls(w, i)->run -
-                             (intptr_t)sy_batches_calls.run);
+        if (w->share->twin[i] == TWIN_SECOND)
+            return (int64_t)((intptr_t)twin_calls(TWIN_SECOND)->run -
+                             (intptr_t)twin_calls(TWIN_FIRST)->run);
     return 0;
 }
 
@@ -251,7 +251,7 @@ int compare_worker_run(struct compare_share *share, const struct plan *plan)
     w->plan = plan;
     for (i = 0; i < share->count; i++) {
         if (share->entry[i] >= plan->count ||
-            (share->is_elsewhere[i] && twin_calls() == NULL)) {
+            twin_calls((enum twin)share->twin[i]) == NULL) {
             end(w, COMPARE_BROKEN);
             free(w);
             return CLI_USAGE;

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The second copy of the measured code, which this program holds as the
- * switchyard command does (cmake/twin.cmake): it lies elsewhere, down to the
- * instructions of the switchers, it uses its own parts and not the first
- * copy's, and it does the same work.
+ * The copies of the measured code, which this program holds as the switchyard
+ * command does (cmake/twin.cmake): they lie elsewhere, down to the instructions
+ * of the switchers, each uses its own parts, and they do the same work.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -13,7 +12,8 @@
 #include "../../bench/load/batches.h"
 #include "../../bench/load/own_parts.h"
 
-extern const struct sy_batches_calls sy_batches_calls_twin;
+extern const struct sy_batches_calls sy_batches_calls_first;
+extern const struct sy_batches_calls sy_batches_calls_second;
 
 static int failures;
 
@@ -59,11 +59,11 @@ static void has_other_parts(const struct sy_experiment *a,
     CHECK((uintptr_t)a->mix[0].ops->step != (uintptr_t)b->mix[0].ops->step);
 }
 
-/* Run an experiment in both copies, in turn. */
-static void same_work(const struct sy_experiment *exp)
+/* Run an experiment in two copies, in turn. */
+static void same_work(const struct sy_batches_calls *here,
+                      const struct sy_batches_calls *there,
+                      const struct sy_experiment *exp)
 {
-    const struct sy_batches_calls *here = &sy_batches_calls;
-    const struct sy_batches_calls *there = &sy_batches_calls_twin;
     static struct sy_outcome out; /* large */
     struct sy_batches *a, *b;
     struct sy_batch first, second;
@@ -79,7 +79,8 @@ static void same_work(const struct sy_experiment *exp)
         here->close(&a, &out);
         return;
     }
-    CHECK(here->experiment(a)->switcher == exp->switcher);
+    CHECK((here->experiment(a)->switcher == exp->switcher) ==
+          (here == &sy_batches_calls));
     has_other_parts(here->experiment(a), there->experiment(b));
     for (int i = 0; i < 3; i++) {
         CHECK(here->run(a, 100, &first) == 0);
@@ -91,6 +92,12 @@ static void same_work(const struct sy_experiment *exp)
     CHECK(out.status == SY_OUTCOME_OK);
     here->close(&a, &out);
     CHECK(out.status == SY_OUTCOME_OK);
+}
+
+static void everywhere(const struct sy_experiment *exp)
+{
+    same_work(&sy_batches_calls, &sy_batches_calls_first, exp);
+    same_work(&sy_batches_calls_first, &sy_batches_calls_second, exp);
 }
 
 /* What no table knows is used as it is. */
@@ -115,16 +122,18 @@ int main(void)
     struct sy_experiment exp = make(s[0], e[0], workload);
 
     CHECK((uintptr_t)sy_batches_calls.run !=
-          (uintptr_t)sy_batches_calls_twin.run);
+          (uintptr_t)sy_batches_calls_first.run);
+    CHECK((uintptr_t)sy_batches_calls_first.run !=
+          (uintptr_t)sy_batches_calls_second.run);
     CHECK(sy_own_parts(&exp) == 0 && exp.switcher == s[0]);
     loaded_parts_stay(exp);
     for (; *s != NULL; s++) {
         exp = make(*s, e[0], workload);
-        same_work(&exp);
+        everywhere(&exp);
     }
     for (; *e != NULL; e++) {
         exp = make(sy_switcher_table()[0], *e, workload);
-        same_work(&exp);
+        everywhere(&exp);
     }
     return failures == 0 ? 0 : 1;
 }
