@@ -556,6 +556,7 @@ static int create_file(const struct comparison *s, struct sy_run_file **file)
     char why[SY_RUN_PATH_BYTES + 256] = "";
     int err;
 
+    *file = NULL;
     if (argv == NULL) {
         say("no memory");
         return CLI_ENVIRONMENT;
@@ -579,6 +580,16 @@ static int create_file(const struct comparison *s, struct sy_run_file **file)
         return CLI_ENVIRONMENT;
     }
     return -1;
+}
+
+/* Before anything is measured, so that nothing is measured in vain. */
+static int check_out(const struct comparison *s)
+{
+    struct sy_run_file *file;
+    int status = create_file(s, &file);
+
+    sy_run_file_discard(&file);
+    return status;
 }
 
 static int judge(const struct comparison *s, const char *path)
@@ -660,7 +671,9 @@ static int carry_out(struct comparison *s, const struct command *self)
     s->launch.interrupted = &interrupted;
     s->began_ns = now_ns();
     catch_interrupts();
-    status = prepare(s);
+    status = check_out(s);
+    if (status == -1)
+        status = prepare(s);
     if (status == CLI_INTERRUPTED)
         say("interrupted: nothing was measured yet");
     if (status != -1)

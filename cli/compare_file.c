@@ -11,6 +11,13 @@
 /* Waiting for a CPU for more than so much of a batch is a disturbance. */
 #define WAITED_PART 100
 
+/* What took longer is no batch, and what took less time than its thread was on
+   a CPU, by more than the two clocks may disagree, took another: the clock
+   stepped. */
+#define BATCH_NS_MAX  (3600 * SY_NS_PER_S)
+#define DISAGREE_PART 8
+#define DISAGREE_NS   (100 * SY_NS_PER_US)
+
 static json_t *number(uint64_t value)
 {
     return json_integer((json_int_t)value);
@@ -128,7 +135,15 @@ int compare_file_begin(struct sy_run_file *file, const struct contest *c,
     return err;
 }
 
-static json_t *tags(const struct contest *c, const struct sy_batch *b)
+static int has_stepped(const struct sy_batch *b)
+{
+    return b->elapsed_ns == 0 || b->elapsed_ns > BATCH_NS_MAX ||
+           b->thread_cpu_ns >
+               b->elapsed_ns + b->elapsed_ns / DISAGREE_PART + DISAGREE_NS;
+}
+
+static json_t *tags(const struct contest *c, const struct compare_share *share,
+                    const struct sy_batch *b)
 {
     const struct {
         const char *name;
@@ -137,9 +152,11 @@ static json_t *tags(const struct contest *c, const struct sy_batch *b)
         {"preempted", b->switches_involuntary > 0},
         {"steal", b->steal_ns > 0},
         {"migrated", b->migrations > 0},
+        {"displaced", share->cpu >= 0 && b->cpu != (uint32_t)share->cpu},
         {"waited", b->waited_ns > b->elapsed_ns / WAITED_PART},
         {"major_fault", b->faults_major > 0},
         {"short", b->elapsed_ns < c->floor_ns},
+        {"clock", has_stepped(b)},
     };
     json_t *array = json_array();
     size_t i;
@@ -154,6 +171,7 @@ static json_t *tags(const struct contest *c, const struct sy_batch *b)
 }
 
 static json_t *batch(const struct contest *c, unsigned process,
+                     const struct compare_share *share,
                      const struct compare_batch *b)
 {
     const struct sy_batch *m = &b->batch;
@@ -171,7 +189,7 @@ static json_t *batch(const struct contest *c, unsigned process,
         number(m->faults_minor), "faults_major", number(m->faults_major),
         "steal_ns", number(m->steal_ns), "waited_ns", number(m->waited_ns),
         "migrations", number(m->migrations), "cpu", number(m->cpu), "verified",
-        number(m->verified), "tags", tags(c, m));
+        number(m->verified), "tags", tags(c, share, m));
 }
 
 static const char *end_word(enum compare_end end)
@@ -198,13 +216,13 @@ static json_t *process_object(unsigned process_number, const char *layout,
     for (uint32_t i = 0; i < share->count; i++)
         (void)json_array_append_new(offsets, number(share->stack_offsets[i]));
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o,"
-        " s:s, s:o, s:o}",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o,"
+        " s:o, s:s, s:o, s:o}",
         "type", "process", "process", number(process_number), "seed",
         number(share->seed & INT64_MAX), "environment_bytes",
         number(p->environment_bytes), "stack_offsets_bytes", offsets, "cpu",
-        share->cpu < 0 ? json_null() : json_integer(share->cpu), "layout",
-        text(layout), "twin_offset_bytes",
+        share->cpu < 0 ? json_null() : json_integer(share->cpu), "cpus",
+        number(share->cpus), "layout", text(layout), "twin_offset_bytes",
         share->twin_offset_bytes == 0 ? json_null()
                                       : json_integer(share->twin_offset_bytes),
         "first_round", number(share->first_round), "rounds",
@@ -226,7 +244,7 @@ int compare_file_process(struct sy_run_file *file, const struct contest *c,
     uint32_t i;
 
     for (i = 0; i < p->batches && err == 0; i++)
-        err = add(file, batch(c, process_number, &share->batches[i]), why,
-                  why_bytes);
+        err = add(file, batch(c, process_number, share, &share->batches[i]),
+                  why, why_bytes);
     return err;
 }

@@ -330,7 +330,7 @@ static int raise_operations(struct contest *c,
         const struct compare_batch *b = &share->batches[i];
         unsigned task = c->candidates[b->candidate].task;
 
-        if (b->batch.elapsed_ns < shortest[task])
+        if (b->batch.elapsed_ns != 0 && b->batch.elapsed_ns < shortest[task])
             shortest[task] = b->batch.elapsed_ns;
     }
     for (i = 0; i < c->count; i++) {

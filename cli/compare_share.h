@@ -58,6 +58,7 @@ struct compare_share {
     uint64_t rounds_ns;        /* all rounds together */
     int64_t twin_offset_bytes; /* of the code of the second twin from the first;
                                   0: none was used */
+    uint32_t cpus;             /* that the process might use, at the fewest */
     uint32_t aslr;             /* addresses are randomised: 0 or 1 */
     uint32_t stack_offsets[COMPARE_CANDIDATES_MAX];
     char reason[SY_OUTCOME_TEXT_BYTES];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compare_worker.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,16 @@ static uint32_t aslr(void)
         fclose(f);
     }
     return level > 0 && (persona == -1 || (persona & ADDR_NO_RANDOMIZE) == 0);
+}
+
+/* CPUs may be taken from a process while it runs. */
+static void note_cpus(struct worker *w)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 &&
+        (uint32_t)CPU_COUNT(&set) < w->share->cpus)
+        w->share->cpus = (uint32_t)CPU_COUNT(&set);
 }
 
 static void note_running(struct worker *w, uint32_t candidate)
@@ -186,6 +197,7 @@ static int measure_all(struct worker *w)
     int status = -1;
 
     for (round = 0; round < s->rounds && status == -1; round++) {
+        note_cpus(w);
         sy_williams_order(s->order_seed, s->first_round + round, s->count,
                           order);
         for (i = 0; i < s->count && status == -1; i++) {
@@ -220,6 +232,8 @@ static int carry_out(struct worker *w)
     int status;
 
     s->aslr = aslr();
+    s->cpus = UINT32_MAX;
+    note_cpus(w);
     s->twin_offset_bytes = twin_offset_bytes(w);
     status = open_all(w);
     if (status != -1)

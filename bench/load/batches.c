@@ -189,7 +189,7 @@ static void note_batch(struct sy_batches *b)
     struct sy_batch *r = &b->result;
 
     r->operations = b->operations;
-    r->elapsed_ns = z->now_ns - a->now_ns;
+    r->elapsed_ns = z->now_ns > a->now_ns ? z->now_ns - a->now_ns : 0;
     r->cpu_ns = z->cpu_ns - a->cpu_ns;
     r->thread_cpu_ns = z->thread_cpu_ns - a->thread_cpu_ns;
     r->switches_voluntary = z->switches_voluntary - a->switches_voluntary;

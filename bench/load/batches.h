@@ -26,7 +26,8 @@ struct sy_batches;
    runs but the experiment and its device. */
 struct sy_batch {
     uint64_t operations;
-    uint64_t elapsed_ns;           /* first start to last end */
+    uint64_t elapsed_ns;           /* first start to last end; 0: the clock was
+                                      set back meanwhile */
     uint64_t cpu_ns;               /* of the process */
     uint64_t thread_cpu_ns;        /* of the experiment's thread alone */
     uint64_t switches_voluntary;   /* of the process, as what follows */

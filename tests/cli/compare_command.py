@@ -370,6 +370,115 @@ def killed_command_leaves_an_incomplete_file(w):
 
 
 @case
+def killed_command_and_the_next_one(w):
+    """The rest of a killed run is judged where that is wanted, and the next
+    comparison is as any other."""
+    process = start(w, *SMALL, "--processes", "4000", "--rounds", "2")
+    found = wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    wait_for(lambda: found[0].read_text().count('"type":"process"') > 6)
+    process.kill()
+    process.communicate(timeout=30)
+    expect(w.run(*BRIEF, "--no-verdict"), 0, err="wrote runs/")
+    if not have_numpy():
+        raise Skip("no numpy or scipy")
+    whole = str(files(w)[0])
+    result = w.run("judge", str(found[0]), whole)
+    assert result.returncode == 4, result
+    assert "is incomplete" in result.stderr, result.stderr
+    assert "4 processes" in result.stdout, result.stdout
+    result = w.run("judge", "--incomplete", str(found[0]))
+    expect(result, 0)
+    assert "of 4000 processes" in result.stdout, result.stdout
+
+
+@case
+def out_that_cannot_be_written(w):
+    """Said before anything is measured: that takes less than a look."""
+    (pathlib.Path(w.folder) / "taken").write_text("")
+    for more in ([], ["--dry-run"]):
+        for place in ("taken", "taken/below", "/proc/nowhere"):
+            result = w.run(*BRIEF, "--out", place, *more)
+            expect(result, 3, err=["--out", place], out="")
+            assert "process" not in result.stderr, result.stderr
+    expect(w.run(*BRIEF, "--dry-run", "--out", "a/b"), 0)
+    assert not (pathlib.Path(w.folder) / "a").exists()
+
+
+def take_cpus_away(pid, cpus):
+    """From all threads of a process, as taskset -ap does."""
+    for thread in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            os.sched_setaffinity(int(thread.name), cpus)
+        except OSError:
+            pass  # it has ended meanwhile
+
+
+@case
+def cpus_are_taken_away(w):
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        raise Skip("one CPU only")
+    process = start(w, *SMALL, "--processes", "12", "--rounds", "40",
+                    "--no-verdict")
+    found = wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    wait_for(lambda: '"type":"process"' in found[0].read_text())
+    worker = wait_for(lambda: worker_of(process))
+    take_cpus_away(process.pid, {min(allowed)})
+    take_cpus_away(worker, {min(allowed)})
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, (process.returncode, err)
+    processes = of(lines_of(w), "process")
+    assert [p["status"] for p in processes] == ["ok"] * 12, processes
+    assert processes[0]["cpus"] == len(allowed), processes[0]
+    assert processes[-1]["cpus"] == 1, processes[-1]
+    assert processes[-1]["cpu"] is None, processes[-1]
+    if have_numpy():
+        result = w.run("judge", str(files(w)[0]))
+        expect(result, 0)
+        assert "CPUs were taken away" in result.stdout, result.stdout
+
+
+@case
+def batches_on_another_cpu_are_tagged(w):
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        raise Skip("one CPU only")
+    process = start(w, *SMALL, "--processes", "4", "--rounds", "400",
+                    "--no-verdict")
+    found = wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    wait_for(lambda: '"type":"process"' in found[0].read_text())
+    while process.poll() is None:
+        worker = worker_of(process)
+        for cpu in allowed:  # one of them is not that of the candidates
+            if worker is not None:
+                take_cpus_away(worker, {cpu})
+            time.sleep(0.1)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, (process.returncode, err)
+    lines = lines_of(w)
+    cpu_of = {p["process"]: p["cpu"] for p in of(lines, "process")}
+    for b in of(lines, "batch"):
+        assert ("displaced" in b["tags"]) == (
+            cpu_of[b["process"]] not in (None, b["cpu"])), b
+    assert any("displaced" in b["tags"] for b in of(lines, "batch"))
+
+
+@case
+def judge_json_keeps_the_schema(w):
+    if w.schema is None or not have_numpy():
+        raise Skip("no --schema, or no numpy or scipy")
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip("no python3-jsonschema") from None
+    schema = json.loads((pathlib.Path(w.schema).parent /
+                         "judgement.schema.json").read_text())
+    result = w.run(*BRIEF, "--json")
+    expect(result, 0)
+    jsonschema.validate(json.loads(result.stdout), schema)
+
+
+@case
 def killed_process_costs_itself_only(w):
     process = start(w, *SMALL, "--processes", "12", "--rounds", "40",
                     "--no-verdict")
