@@ -10,6 +10,7 @@ As command_line.py, whose helpers it uses.
 """
 
 import argparse
+import glob
 import json
 import os
 import pathlib
@@ -318,6 +319,19 @@ def wait_for(what, seconds=20):
     raise AssertionError("it did not begin")
 
 
+def begun(w):
+    """The file of a comparison that is being measured. Before that another
+    comes and goes: whether --out can be written is tried out."""
+    for path in glob.glob(f"{w.folder}/runs/**/*.tmp", recursive=True):
+        try:
+            text = pathlib.Path(path).read_text()
+        except FileNotFoundError:
+            continue
+        if '"type":"comparison"' in text:
+            return [pathlib.Path(path)]
+    return []
+
+
 def worker_of(process):
     """The process id of the worker that runs now, or None."""
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
@@ -336,7 +350,7 @@ def worker_of(process):
 def interrupt_saves_what_there_is(w):
     process = start(w, *SMALL, "--processes", "4000", "--rounds", "5",
                     "--no-verdict")
-    wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    wait_for(lambda: begun(w))
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
@@ -360,7 +374,7 @@ def interrupt_before_anything(w):
 @case
 def killed_command_leaves_an_incomplete_file(w):
     process = start(w, *SMALL, "--processes", "4000", "--rounds", "5")
-    found = wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    found = wait_for(lambda: begun(w))
     time.sleep(0.5)
     process.kill()
     process.communicate(timeout=30)
@@ -374,7 +388,7 @@ def killed_command_and_the_next_one(w):
     """The rest of a killed run is judged where that is wanted, and the next
     comparison is as any other."""
     process = start(w, *SMALL, "--processes", "4000", "--rounds", "2")
-    found = wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    found = wait_for(lambda: begun(w))
     wait_for(lambda: found[0].read_text().count('"type":"process"') > 6)
     process.kill()
     process.communicate(timeout=30)
@@ -420,7 +434,7 @@ def cpus_are_taken_away(w):
         raise Skip("one CPU only")
     process = start(w, *SMALL, "--processes", "12", "--rounds", "40",
                     "--no-verdict")
-    found = wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    found = wait_for(lambda: begun(w))
     wait_for(lambda: '"type":"process"' in found[0].read_text())
     worker = wait_for(lambda: worker_of(process))
     take_cpus_away(process.pid, {min(allowed)})
@@ -445,7 +459,7 @@ def batches_on_another_cpu_are_tagged(w):
         raise Skip("one CPU only")
     process = start(w, *SMALL, "--processes", "4", "--rounds", "400",
                     "--no-verdict")
-    found = wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    found = wait_for(lambda: begun(w))
     wait_for(lambda: '"type":"process"' in found[0].read_text())
     while process.poll() is None:
         worker = worker_of(process)
@@ -482,7 +496,7 @@ def judge_json_keeps_the_schema(w):
 def killed_process_costs_itself_only(w):
     process = start(w, *SMALL, "--processes", "12", "--rounds", "40",
                     "--no-verdict")
-    wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    wait_for(lambda: begun(w))
     os.kill(wait_for(lambda: worker_of(process)), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1, (process.returncode, err)
