@@ -143,6 +143,15 @@ static const struct option compare_options_table[] = {
      .kind = OPTION_NUMBER,
      .max = 1000,
      AT(plant_permille)},
+    {.name = "repeat",
+     .argument = "N",
+     .standard = "1",
+     .help = "another such test: each combination competes N times, so none "
+             "can\n                              be the fastest",
+     .kind = OPTION_NUMBER,
+     .min = 1,
+     .max = COMPARE_CANDIDATES_MAX - 1,
+     AT(repeat)},
     {.name = "load",
      .argument = "FILE.so",
      .help = "use the parts in this file too; may be repeated",
@@ -316,11 +325,11 @@ static int prepare(struct comparison *s)
 
     c->seed = s->options.seed;
     c->plant_permille = s->options.plant_permille;
+    /* `switchyard dose` has no such option. */
+    c->repeat = s->options.repeat > 1 ? (unsigned)s->options.repeat : 1;
     c->is_pinned = !s->options.no_pin;
     c->budget_ns = allowed;
-    c->layouts = count_layouts(s);
-    if (c->layouts == 0)
-        c->layouts = 1;
+    contest_draw_layouts(c, count_layouts(s));
     status = contest_make(c, &s->plan, &interrupted);
     if (status == -1)
         status = contest_calibrate(c, &s->launch);
@@ -363,7 +372,7 @@ static int run_process(struct comparison *s, struct sy_run_file *file,
     int fd, err, status = -1;
 
     if (c->layouts > 1) {
-        layout_path(s, number % c->layouts, path, &layout);
+        layout_path(s, c->layout[number % c->layouts], path, &layout);
         p.exe = path;
     }
     share = compare_share_make(c->rounds, c->count, &fd);
@@ -400,6 +409,17 @@ static int run_process(struct comparison *s, struct sy_run_file *file,
 
 /* ---- the dry run --------------------------------------------------------- */
 
+static void print_layouts(const struct contest *c)
+{
+    if (c->layouts == 1)
+        printf("One layout: the answer holds for this executable\n");
+    else if (c->layouts == c->layouts_there)
+        printf("%u layouts, in turn\n", c->layouts);
+    else
+        printf("%u layouts in turn, drawn from %u\n", c->layouts,
+               c->layouts_there);
+}
+
 static void print_candidates(const struct contest *c)
 {
     char mix[256], time[32];
@@ -415,9 +435,12 @@ static void print_candidates(const struct contest *c)
                sy_experiment_mix(exp, mix, sizeof(mix)), exp->jobs,
                exp->device_spec, c->operations[i]);
     }
-    printf("%u processes, %u rounds in each, %u batches in a round; %u %s\n",
-           c->processes, c->rounds, c->count, c->layouts,
-           c->layouts == 1 ? "layout" : "layouts in turn");
+    printf("%u processes, %u rounds in each, %u batches in a round\n",
+           c->processes, c->rounds, c->count);
+    print_layouts(c);
+    printf("The twin's code is %s.\n", strcmp(contest_twin(c), "elsewhere") == 0
+                                           ? "a copy, linked elsewhere"
+                                           : "that of the candidates");
     printf("Takes about %s.\n",
            format_rough_time(time, sizeof(time),
                              (double)contest_time_ns(c) / (double)SY_NS_PER_S));
@@ -532,6 +555,7 @@ static int create_file(const struct comparison *s, struct sy_run_file **file)
     char why[SY_RUN_PATH_BYTES + 256] = "";
     int err;
 
+    *file = NULL;
     if (argv == NULL) {
         say("no memory");
         return CLI_ENVIRONMENT;
@@ -555,6 +579,16 @@ static int create_file(const struct comparison *s, struct sy_run_file **file)
         return CLI_ENVIRONMENT;
     }
     return -1;
+}
+
+/* Before anything is measured, so that nothing is measured in vain. */
+static int check_out(const struct comparison *s)
+{
+    struct sy_run_file *file;
+    int status = create_file(s, &file);
+
+    sy_run_file_discard(&file);
+    return status;
 }
 
 static int judge(const struct comparison *s, const char *path)
@@ -638,7 +672,9 @@ static int carry_out(struct comparison *s, const struct command *self)
     s->launch.interrupted = &interrupted;
     s->began_ns = now_ns();
     catch_interrupts();
-    status = prepare(s);
+    status = check_out(s);
+    if (status == -1)
+        status = prepare(s);
     if (status == CLI_INTERRUPTED)
         say("interrupted: nothing was measured yet");
     if (status != -1)

@@ -19,7 +19,7 @@ extern const char *const compare_suites[];
 struct compare_options {
     struct run_options run;
     const char *suite;
-    uint64_t time_ns, rounds, processes, plant_permille, seed;
+    uint64_t time_ns, rounds, processes, plant_permille, repeat, seed;
     int no_verdict, no_pin;
     int is_chosen;                      /* something says which combinations */
     struct option_texts factor, levels; /* of `switchyard dose` */

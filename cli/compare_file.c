@@ -11,6 +11,13 @@
 /* Waiting for a CPU for more than so much of a batch is a disturbance. */
 #define WAITED_PART 100
 
+/* What took longer is no batch, and what took less time than its thread was on
+   a CPU, by more than the two clocks may disagree, took another: the clock
+   stepped. */
+#define BATCH_NS_MAX  (3600 * SY_NS_PER_S)
+#define DISAGREE_PART 8
+#define DISAGREE_NS   (100 * SY_NS_PER_US)
+
 static json_t *number(uint64_t value)
 {
     return json_integer((json_int_t)value);
@@ -43,13 +50,15 @@ static int add(struct sy_run_file *file, json_t *object, char *why,
 static json_t *comparison(const struct contest *c, const char *suite)
 {
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o}", "type",
-        "comparison", "suite", text(suite), "seed", number(c->seed),
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, "
+        "s:o}",
+        "type", "comparison", "suite", text(suite), "seed", number(c->seed),
         "candidates", number(c->count), "processes", number(c->processes),
         "rounds", number(c->rounds), "budget_ns",
         c->budget_ns == 0 ? json_null() : number(c->budget_ns), "tick_ns",
         number(c->tick_ns), "floor_ns", number(c->floor_ns), "layouts",
-        number(c->layouts), "aslr", (int)c->aslr, "planted_permille",
+        number(c->layouts), "layouts_there", number(c->layouts_there), "twin",
+        contest_twin(c), "aslr", (int)c->aslr, "planted_permille",
         number(c->plant_permille));
 }
 
@@ -185,7 +194,15 @@ int compare_file_begin(struct sy_run_file *file, const struct contest *c,
     return err;
 }
 
-static json_t *tags(const struct contest *c, const struct sy_batch *b)
+static int has_stepped(const struct sy_batch *b)
+{
+    return b->elapsed_ns == 0 || b->elapsed_ns > BATCH_NS_MAX ||
+           b->thread_cpu_ns >
+               b->elapsed_ns + b->elapsed_ns / DISAGREE_PART + DISAGREE_NS;
+}
+
+static json_t *tags(const struct contest *c, const struct compare_share *share,
+                    const struct sy_batch *b)
 {
     const struct {
         const char *name;
@@ -194,9 +211,11 @@ static json_t *tags(const struct contest *c, const struct sy_batch *b)
         {"preempted", b->switches_involuntary > 0},
         {"steal", b->steal_ns > 0},
         {"migrated", b->migrations > 0},
+        {"displaced", share->cpu >= 0 && b->cpu != (uint32_t)share->cpu},
         {"waited", b->waited_ns > b->elapsed_ns / WAITED_PART},
         {"major_fault", b->faults_major > 0},
         {"short", b->elapsed_ns < c->floor_ns},
+        {"clock", has_stepped(b)},
     };
     json_t *array = json_array();
     size_t i;
@@ -211,6 +230,7 @@ static json_t *tags(const struct contest *c, const struct sy_batch *b)
 }
 
 static json_t *batch(const struct contest *c, unsigned process,
+                     const struct compare_share *share,
                      const struct compare_batch *b)
 {
     const struct sy_batch *m = &b->batch;
@@ -228,7 +248,7 @@ static json_t *batch(const struct contest *c, unsigned process,
         number(m->faults_minor), "faults_major", number(m->faults_major),
         "steal_ns", number(m->steal_ns), "waited_ns", number(m->waited_ns),
         "migrations", number(m->migrations), "cpu", number(m->cpu), "verified",
-        number(m->verified), "tags", tags(c, m));
+        number(m->verified), "tags", tags(c, share, m));
 }
 
 static const char *end_word(enum compare_end end)
@@ -255,13 +275,16 @@ static json_t *process_object(unsigned process_number, const char *layout,
     for (uint32_t i = 0; i < share->count; i++)
         (void)json_array_append_new(offsets, number(share->stack_offsets[i]));
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:s,"
-        " s:o, s:o}",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o,"
+        " s:o, s:s, s:o, s:o}",
         "type", "process", "process", number(process_number), "seed",
         number(share->seed & INT64_MAX), "environment_bytes",
         number(p->environment_bytes), "stack_offsets_bytes", offsets, "cpu",
-        share->cpu < 0 ? json_null() : json_integer(share->cpu), "layout",
-        text(layout), "first_round", number(share->first_round), "rounds",
+        share->cpu < 0 ? json_null() : json_integer(share->cpu), "cpus",
+        number(share->cpus), "layout", text(layout), "twin_offset_bytes",
+        share->twin_offset_bytes == 0 ? json_null()
+                                      : json_integer(share->twin_offset_bytes),
+        "first_round", number(share->first_round), "rounds",
         number(share->rounds), "aslr", (int)share->aslr, "batches",
         number(p->batches), "setup_ns", number(share->setup_ns), "elapsed_ns",
         number(p->elapsed_ns), "status", end_word(p->end), "candidate",
@@ -283,7 +306,7 @@ int compare_file_process(struct sy_run_file *file, const struct contest *c,
 
     for (i = 0; i < p->batches && err == 0; i++)
         err = add(file,
-                  merged(batch(c, process_number, &share->batches[i]),
+                  merged(batch(c, process_number, share, &share->batches[i]),
                          dose_of_batch(c, &share->batches[i])),
                   why, why_bytes);
     return err;

@@ -9,9 +9,11 @@
 #include <switchyard/clock.h>
 #include <time.h>
 
+#include "../bench/load/own_parts.h"
 #include "../bench/load/williams.h"
 #include "command.h"
 #include "options.h"
+#include "twin.h"
 
 /* A batch is as long as this, and as so many ticks of the clock, at least:
    then reading the clock adds less than a thousandth. */
@@ -107,6 +109,26 @@ static void find_tasks(struct contest *c)
     }
 }
 
+/* Only the command's own code knows parts from files. Then all candidates run
+   that, because between two of them it must be the same code. */
+static int has_own_parts_only(const struct contest *c)
+{
+    unsigned i;
+
+    for (i = 0; i < c->count; i++) {
+        struct sy_experiment exp = *experiment(c, c->candidates[i].entry);
+
+        if (sy_own_parts(&exp) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+static int is_twin_elsewhere(const struct contest *c)
+{
+    return twin_calls(TWIN_SECOND) != NULL && has_own_parts_only(c);
+}
+
 /* Enter the first candidate again, as the last. */
 static void add_twin(struct contest *c)
 {
@@ -162,6 +184,20 @@ static int drop(struct contest *c, unsigned i, enum sy_outcome_status status,
     return -1;
 }
 
+/* Take the next candidate in, as often as is wanted. */
+static void enter(struct contest *c)
+{
+    const struct candidate one = c->candidates[c->count];
+
+    for (unsigned i = 1; i <= c->repeat; i++) {
+        struct candidate *to = &c->candidates[c->count++];
+
+        *to = one;
+        if (c->repeat > 1)
+            snprintf(to->label, sizeof(to->label), "%.100s #%u", one.label, i);
+    }
+}
+
 /* Measure one alone, briefly. Returns -1 or an exit code. */
 static int look_at(struct contest *c, uint32_t entry,
                    const volatile sig_atomic_t *interrupted)
@@ -191,7 +227,7 @@ static int look_at(struct contest *c, uint32_t entry,
     }
     one->per_s =
         (double)out.operations * (double)SY_NS_PER_S / (double)out.elapsed_ns;
-    c->count++;
+    enter(c);
     return -1;
 }
 
@@ -202,10 +238,10 @@ int contest_make(struct contest *c, const struct plan *plan,
     int status = -1;
 
     c->plan = plan;
-    if (plan->count >= COMPARE_CANDIDATES_MAX) {
+    if (plan->count * c->repeat >= COMPARE_CANDIDATES_MAX) {
         say("%zu candidates are too many: at most %d; choose some with "
             "--switcher, --engine, --workload, --device",
-            plan->count, COMPARE_CANDIDATES_MAX - 1);
+            plan->count * c->repeat, COMPARE_CANDIDATES_MAX - 1);
         return CLI_USAGE;
     }
     for (i = 0; i < plan->count && status == -1; i++)
@@ -298,7 +334,7 @@ static int raise_operations(struct contest *c,
         const struct compare_batch *b = &share->batches[i];
         unsigned task = c->candidates[b->candidate].task;
 
-        if (b->batch.elapsed_ns < shortest[task])
+        if (b->batch.elapsed_ns != 0 && b->batch.elapsed_ns < shortest[task])
             shortest[task] = b->batch.elapsed_ns;
     }
     for (i = 0; i < c->count; i++) {
@@ -335,6 +371,7 @@ void contest_order(const struct contest *c, struct compare_share *share,
                    unsigned number)
 {
     uint64_t random = c->seed + ((uint64_t)number << 32);
+    int is_elsewhere = is_twin_elsewhere(c);
     unsigned i;
 
     share->order_seed = c->seed;
@@ -346,6 +383,8 @@ void contest_order(const struct contest *c, struct compare_share *share,
 
         share->entry[i] = one->entry;
         share->operations[i] = c->operations[i];
+        if (is_elsewhere)
+            share->twin[i] = one->twin_of < 0 ? TWIN_FIRST : TWIN_SECOND;
         share->extra[i] = c->operations[i] * one->extra_permille / 1000;
     }
 }
@@ -478,6 +517,32 @@ int contest_divide(struct contest *c, uint64_t time_ns, uint64_t rounds,
     c->rounds = (uint32_t)rounds;
     c->processes = (unsigned)processes;
     return -1;
+}
+
+void contest_draw_layouts(struct contest *c, unsigned there)
+{
+    uint64_t random = ~c->seed; /* not that of the processes */
+    unsigned seen;
+
+    if (there == 0)
+        there = 1;
+    c->layouts_there = there;
+    c->layouts = there < COMPARE_LAYOUTS_MAX ? there : COMPARE_LAYOUTS_MAX;
+    for (seen = 0; seen < c->layouts; seen++)
+        c->layout[seen] = seen;
+    /* Each that follows takes a place with the right probability (Vitter's
+       algorithm R). */
+    for (; seen < there; seen++) {
+        uint64_t at = plan_random(&random) % (seen + 1);
+
+        if (at < c->layouts)
+            c->layout[at] = seen;
+    }
+}
+
+const char *contest_twin(const struct contest *c)
+{
+    return is_twin_elsewhere(c) ? "elsewhere" : "same code";
 }
 
 size_t contest_pairs(const struct contest *c)

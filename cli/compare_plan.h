@@ -19,6 +19,10 @@
 #define COMPARE_PROCESSES_MAX 4096
 #define COMPARE_ROUNDS_MAX    100000
 
+/* Of more executables than these, a comparison draws so many: comparisons that
+   shared them all would share what these layouts happen to do. */
+#define COMPARE_LAYOUTS_MAX 8
+
 struct candidate {
     uint32_t entry; /* of the plan */
     char label[128];
@@ -41,7 +45,8 @@ struct contest {
     const struct plan *plan;
     uint64_t seed;
     uint64_t plant_permille;
-    int is_pinned; /* to one CPU in each process, where there are two */
+    unsigned repeat; /* each combination is entered so often, 1 or more */
+    int is_pinned;   /* to one CPU in each process, where there are two */
     struct candidate candidates[COMPARE_CANDIDATES_MAX];
     unsigned count;
     struct left_out left_out[COMPARE_CANDIDATES_MAX];
@@ -58,8 +63,10 @@ struct contest {
 
     uint32_t rounds; /* in each process */
     unsigned processes;
-    unsigned layouts;   /* executables that processes cycle through */
-    uint64_t budget_ns; /* 0: no limit */
+    unsigned layouts; /* executables that processes cycle through */
+    unsigned layout[COMPARE_LAYOUTS_MAX]; /* their numbers, from 0 */
+    unsigned layouts_there;               /* of which they were drawn */
+    uint64_t budget_ns;                   /* 0: no limit */
 };
 
 /* What processes are started with. */
@@ -73,8 +80,8 @@ struct launch {
 
 /*
  * List the candidates of a plan, each looked at alone for a moment. What
- * cannot be measured is left out, with the reason. The first that works is
- * entered twice.
+ * cannot be measured is left out, with the reason. The others are entered as
+ * often as c->repeat says, and the first of all once more, as its twin.
  *
  * Returns -1 to go on, else the exit code; what is wrong has been said then.
  */
@@ -101,6 +108,13 @@ int contest_divide(struct contest *c, uint64_t time_ns, uint64_t rounds,
 /* Fill in the orders of process number. */
 void contest_order(const struct contest *c, struct compare_share *share,
                    unsigned number);
+
+/* Choose the executables, of so many that are there; 0 is taken for one, this
+   command itself. */
+void contest_draw_layouts(struct contest *c, unsigned there);
+
+/* Return whether the twin's code lies elsewhere, in words. */
+const char *contest_twin(const struct contest *c);
 
 /* How many pairs are compared at once, the twin's left out. */
 size_t contest_pairs(const struct contest *c);

@@ -15,7 +15,7 @@
 #include "../bench/load/batches.h"
 
 #define COMPARE_CANDIDATES_MAX 64
-#define COMPARE_SHARE_MAGIC    0x73796331u /* changes with the layout */
+#define COMPARE_SHARE_MAGIC    0x73796332u /* changes with the layout */
 
 /* How the process ended, as it says itself. */
 enum compare_end {
@@ -49,16 +49,20 @@ struct compare_share {
     uint32_t entry[COMPARE_CANDIDATES_MAX]; /* of the plan */
     uint64_t operations[COMPARE_CANDIDATES_MAX];
     uint64_t extra[COMPARE_CANDIDATES_MAX]; /* done and not counted */
+    uint8_t twin[COMPARE_CANDIDATES_MAX];   /* enum twin: whose code runs it */
     _Atomic uint32_t stop; /* set by the waiting process: end after a batch */
 
     /* Answers. */
-    _Atomic uint32_t running; /* candidate + 1; 0: none */
-    _Atomic uint32_t done;    /* batches that are complete */
-    _Atomic uint32_t end;     /* enum compare_end */
-    uint32_t culprit;         /* candidate, of SKIPPED and FAILED */
-    uint64_t setup_ns;        /* from the start of the process */
-    uint64_t rounds_ns;       /* all rounds together */
-    uint32_t aslr;            /* addresses are randomised: 0 or 1 */
+    _Atomic uint32_t running;  /* candidate + 1; 0: none */
+    _Atomic uint32_t done;     /* batches that are complete */
+    _Atomic uint32_t end;      /* enum compare_end */
+    uint32_t culprit;          /* candidate, of SKIPPED and FAILED */
+    uint64_t setup_ns;         /* from the start of the process */
+    uint64_t rounds_ns;        /* all rounds together */
+    int64_t twin_offset_bytes; /* of the code of the second twin from the first;
+                                  0: none was used */
+    uint32_t cpus;             /* that the process might use, at the fewest */
+    uint32_t aslr;             /* addresses are randomised: 0 or 1 */
     uint32_t stack_offsets[COMPARE_CANDIDATES_MAX];
     uint64_t dose_ps[COMPARE_CANDIDATES_MAX][SY_DOSE_FACTORS]; /* as they
                                                           really are, here */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "compare_worker.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 
 #include "../bench/load/williams.h"
 #include "command.h"
+#include "twin.h"
 
 _Static_assert(COMPARE_CANDIDATES_MAX <= SY_WILLIAMS_MAX, "one design");
 
@@ -73,6 +75,16 @@ static uint32_t aslr(void)
     return level > 0 && (persona == -1 || (persona & ADDR_NO_RANDOMIZE) == 0);
 }
 
+/* CPUs may be taken from a process while it runs. */
+static void note_cpus(struct worker *w)
+{
+    cpu_set_t set;
+
+    if (sched_getaffinity(0, sizeof(set), &set) == 0 &&
+        (uint32_t)CPU_COUNT(&set) < w->share->cpus)
+        w->share->cpus = (uint32_t)CPU_COUNT(&set);
+}
+
 static void note_running(struct worker *w, uint32_t candidate)
 {
     /* Only for the report of a crash: no order is needed. */
@@ -104,6 +116,24 @@ static const struct sy_experiment *experiment(const struct worker *w,
     return &w->plan->entries[w->share->entry[candidate]].exp;
 }
 
+/* The code that runs a candidate. */
+static const struct sy_batches_calls *calls(const struct worker *w,
+                                            uint32_t candidate)
+{
+    return twin_calls((enum twin)w->share->twin[candidate]);
+}
+
+static int64_t twin_offset_bytes(const struct worker *w)
+{
+    uint32_t i;
+
+    for (i = 0; i < w->share->count; i++)
+        if (w->share->twin[i] == TWIN_SECOND)
+            return (int64_t)((intptr_t)twin_calls(TWIN_SECOND)->run -
+                             (intptr_t)twin_calls(TWIN_FIRST)->run);
+    return 0;
+}
+
 static int open_one(struct worker *w, uint32_t i, uint64_t *random)
 {
     struct compare_share *s = w->share;
@@ -111,8 +141,8 @@ static int open_one(struct worker *w, uint32_t i, uint64_t *random)
     note_running(w, i);
     s->stack_offsets[i] =
         STACK_OFFSET_STEP * (uint32_t)(plan_random(random) % STACK_OFFSETS);
-    if (sy_batches_open(&w->candidates[i], experiment(w, i),
-                        s->stack_offsets[i], s->cpu, &w->outcome) != 0 ||
+    if (calls(w, i)->open(&w->candidates[i], experiment(w, i),
+                          s->stack_offsets[i], s->cpu, &w->outcome) != 0 ||
         w->candidates[i] == NULL)
         return blame(w, i);
     return -1;
@@ -153,10 +183,11 @@ static int measure_one(struct worker *w, uint32_t round, uint32_t position,
     note_running(w, candidate);
     if (level >= 0)
         sy_dose_read((unsigned)level, &before);
-    if (sy_batches_run(w->candidates[candidate],
-                       s->operations[candidate] + s->extra[candidate],
-                       &b->batch) != 0) {
-        sy_batches_close(&w->candidates[candidate], &w->outcome);
+    if (calls(w, candidate)
+            ->run(w->candidates[candidate],
+                  s->operations[candidate] + s->extra[candidate],
+                  &b->batch) != 0) {
+        calls(w, candidate)->close(&w->candidates[candidate], &w->outcome);
         return blame(w, candidate);
     }
     if (level >= 0)
@@ -178,6 +209,7 @@ static int measure_all(struct worker *w)
     int status = -1;
 
     for (round = 0; round < s->rounds && status == -1; round++) {
+        note_cpus(w);
         sy_williams_order(s->order_seed, s->first_round + round, s->count,
                           order);
         for (i = 0; i < s->count && status == -1; i++) {
@@ -198,7 +230,7 @@ static int close_all(struct worker *w)
         if (w->candidates[i] == NULL)
             continue;
         note_running(w, i);
-        sy_batches_close(&w->candidates[i], &w->outcome);
+        calls(w, i)->close(&w->candidates[i], &w->outcome);
         if (w->outcome.status != SY_OUTCOME_OK)
             return blame(w, i);
     }
@@ -222,6 +254,9 @@ static int carry_out(struct worker *w)
     int status;
 
     s->aslr = aslr();
+    s->cpus = UINT32_MAX;
+    note_cpus(w);
+    s->twin_offset_bytes = twin_offset_bytes(w);
     status = open_all(w);
     if (status != -1)
         return status;
@@ -252,7 +287,8 @@ int compare_worker_run(struct compare_share *share, const struct plan *plan)
     w->share = share;
     w->plan = plan;
     for (i = 0; i < share->count; i++) {
-        if (share->entry[i] >= plan->count) {
+        if (share->entry[i] >= plan->count ||
+            twin_calls((enum twin)share->twin[i]) == NULL) {
             end(w, COMPARE_BROKEN);
             free(w);
             return CLI_USAGE;

@@ -20,16 +20,20 @@ PADDING_MAX = 4096
 STEP = 16
 
 
-def make_padding(rng, folder, number, compiler):
-    """An object with some bytes, which nothing refers to."""
-    source = os.path.join(folder, f"padding_{number}.S")
-    target = os.path.join(folder, f"padding_{number}.o")
-    text, data = (STEP * rng.randrange(PADDING_MAX // STEP) for _ in "td")
-    with open(source, "w", encoding="ascii") as f:
-        f.write(f".text\n.skip {text}\n.data\n.skip {data}\n"
-                '.section .note.GNU-stack,"",%progbits\n')
-    subprocess.run([compiler, "-c", "-o", target, source], check=True)
-    return target
+def make_paddings(rng, folder, count, compiler):
+    """Objects with some bytes, which nothing refers to."""
+    for number in range(count):
+        text, data = (STEP * rng.randint(1, PADDING_MAX // STEP) for _ in "td")
+        with open(os.path.join(folder, f"padding_{number}.s"), "w",
+                  encoding="ascii") as f:
+            f.write(f".text\n.skip {text}\n.data\n.skip {data}\n"
+                    '.section .note.GNU-stack,"",%progbits\n')
+    # All in one command: to start a compiler takes longer than to assemble.
+    subprocess.run([compiler, "-c"] +
+                   [f"padding_{number}.s" for number in range(count)],
+                   cwd=folder, check=True)
+    return [os.path.join(folder, f"padding_{number}.o")
+            for number in range(count)]
 
 
 def main(argv):
@@ -43,9 +47,9 @@ def main(argv):
           if word.endswith(".o") and command[i - 1] != "-o"]
     objects = [command[i] for i in at]
     rng.shuffle(objects)
-    replaced = {}
-    for number, (i, name) in enumerate(zip(at, objects)):
-        replaced[i] = [make_padding(rng, folder, number, command[0]), name]
+    paddings = make_paddings(rng, folder, len(at), command[0])
+    replaced = {i: [padding, name]
+                for i, padding, name in zip(at, paddings, objects)}
     words = []
     for i, word in enumerate(command):
         words += replaced.get(i, [word])

@@ -32,11 +32,12 @@ def student_quantile(p, freedom):
 
 
 def nanmedian(values, axis):
-    """As numpy's, without its warning about all-NaN slices."""
-    everything = np.isnan(values).all(axis=axis)
-    filled = np.where(np.expand_dims(everything, axis), 0.0, values)
-    result = np.nanmedian(filled, axis=axis)
-    return np.where(everything, np.nan, result)
+    """The median of what is not NaN; NaN where there is nothing else."""
+    ordered = np.sort(values, axis=axis)  # NaN last
+    count = (~np.isnan(values)).sum(axis=axis, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum(count - 1, 0) // 2, axis)
+    high = np.take_along_axis(ordered, count // 2, axis)
+    return ((low + high) / 2).squeeze(axis)
 
 
 def locations(log_ns, sweeps=4):
@@ -94,6 +95,19 @@ def square_root(covariance):
     return vectors * np.sqrt(np.clip(values, 0, None))
 
 
+def scatter_root(rng, size, columns, freedom):
+    """Roots [:, n, :] of random matrices with the distribution of the scatter of
+    freedom + 1 independent normal rows (Wishart's), by Bartlett's triangles,
+    or, where these rows span less than all columns, from the rows."""
+    if freedom < columns:
+        return rng.standard_normal((columns, size, freedom))
+    root = rng.standard_normal((columns, size, columns))
+    for i in range(columns):
+        root[i, :, i] = np.sqrt(rng.chisquare(freedom - i, size))
+        root[i, :, i + 1:] = 0
+    return root
+
+
 def critical_value(table, pairs, level=LEVEL, seed=1):
     """What no |t| of all pairs exceeds, with probability level.
 
@@ -108,15 +122,17 @@ def critical_value(table, pairs, level=LEVEL, seed=1):
     root = square_root(np.cov(table, rowvar=False))
     left = np.array([i for i, _ in pairs])
     right = np.array([j for _, j in pairs])
-    chunk = max(1, CHUNK_NUMBERS // (count * columns + len(pairs)))
+    chunk = max(1, CHUNK_NUMBERS // (columns * columns + len(pairs)))
     largest = []
     done = 0
     while done < SIMULATIONS:
         size = min(chunk, SIMULATIONS - done)
-        sample = rng.standard_normal((size, count, columns)) @ root.T
-        centre = sample.mean(axis=1)
-        sample -= centre[:, None, :]
-        cov = np.matmul(sample.transpose(0, 2, 1), sample) / (count - 1)
+        # Mean and covariance of a sample are independent.
+        centre = rng.standard_normal((size, columns)) @ root.T / np.sqrt(count)
+        scatter = scatter_root(rng, size, columns, count - 1)
+        scatter = (root @ scatter.reshape(columns, -1)).reshape(scatter.shape)
+        cov = np.matmul(scatter.transpose(1, 0, 2),
+                        scatter.transpose(1, 2, 0)) / (count - 1)
         variance = np.diagonal(cov, axis1=1, axis2=2)
         spread = (variance[:, left] + variance[:, right]
                   - 2 * cov[:, left, right])

@@ -11,7 +11,8 @@ import numpy as np
 from . import estimate, run_file
 
 # Tags that say that something else happened during a batch.
-DISTURBANCES = {"preempted", "steal", "migrated", "waited", "major_fault"}
+DISTURBANCES = {"preempted", "steal", "migrated", "displaced", "waited",
+                "major_fault"}
 
 # More pairs than this are printed only as ratios to the fastest.
 PAIRS_PRINTED = 10
@@ -28,6 +29,8 @@ class Table:
         self.labels = [c["label"] for c in self.candidates]
         keys = [(n, p["process"]) for n, c in enumerate(comparisons)
                 for p in c.processes]
+        self.cpus = [p["cpus"] for c in comparisons for p in c.processes
+                     if p.get("cpus")]
         self.layouts = [p.get("layout") for c in comparisons
                         for p in c.processes]
         at = {key: i for i, key in enumerate(keys)}
@@ -55,12 +58,14 @@ class Table:
             raise run_file.Refused(run_file.WRONG, f"{path}: process "
                                    f"{batch.process}, round "
                                    f"{batch.round}: measured twice")
-        self.log_ns[cell] = math.log(batch.elapsed_ns / batch.operations)
-        self.cpu_ns[cell] = batch.cpu_ns / batch.operations
-        self.is_clean[cell] = DISTURBANCES.isdisjoint(batch.tags)
         for tag in batch.tags:
             self.tags[tag] = self.tags.get(tag, 0) + 1
         self.batches += 1
+        if run_file.CLOCK in batch.tags:
+            return  # it happened, and nobody knows how long it took
+        self.log_ns[cell] = math.log(batch.elapsed_ns / batch.operations)
+        self.cpu_ns[cell] = batch.cpu_ns / batch.operations
+        self.is_clean[cell] = DISTURBANCES.isdisjoint(batch.tags)
 
     def pick_usable(self):
         """Processes in which every candidate was measured."""
@@ -105,7 +110,7 @@ def pair_object(table, i, j, triple, clean, means):
     return value
 
 
-def aa_object(table, located, clean, planted):
+def aa_object(table, located, clean, planted, twin):
     """The candidate that was entered twice."""
     for i, candidate in enumerate(table.candidates):
         j = candidate["twin_of"]
@@ -120,6 +125,7 @@ def aa_object(table, located, clean, planted):
         value["verdict"] = estimate.verdict(*triple[1:])
         value["undisturbed"] = as_ratio(estimate.single(clean, i, j))
         value["planted_ratio"] = 1 + planted / 1000
+        value["twin"] = twin
         return value
     return None
 
@@ -180,8 +186,9 @@ def winner_objects(table, located):
     return objects
 
 
-def judge(comparisons):
-    """The verdicts as one object for JSON."""
+def judge(comparisons, left_out=()):
+    """The verdicts as one object for JSON. Of files that were left out, the
+    reasons are given."""
     run_file.check_same(comparisons)
     table = Table(comparisons)
     planted = comparisons[0].settings.get("planted_permille") or 0
@@ -202,6 +209,8 @@ def judge(comparisons):
         "type": "judgement",
         "files": [c.path for c in comparisons],
         "interrupted": any(c.interrupted for c in comparisons),
+        "incomplete": [*left_out, *(c.incomplete for c in comparisons
+                                    if c.incomplete)],
         "aslr": all(c.settings.get("aslr") for c in comparisons),
         "unit": "layout" if len(located) != len(table.log_ns) else "process",
         "units": count,
@@ -209,13 +218,16 @@ def judge(comparisons):
         "processes_left_out": table.processes_left_out,
         "batches": table.batches,
         "tags": table.tags,
+        "cpus": {"least": min(table.cpus, default=None),
+                 "most": max(table.cpus, default=None)},
         "level": estimate.LEVEL,
         "band": 0.02,
         "candidates": candidate_objects(table, located),
         "left_out": [{"label": c["label"], "status": c["status"],
                       "reason": c.get("reason")}
                      for c in comparisons[0].left_out],
-        "aa": aa_object(table, located, clean, planted),
+        "aa": aa_object(table, located, clean, planted,
+                        comparisons[0].settings.get("twin")),
         "pairs": [pair_object(table, i, j, triple, clean, means)
                   for (i, j), triple in results.items()],
         "winners": winner_objects(table, located),
@@ -344,14 +356,17 @@ def print_aa(value, out):
         print(f"\nPlanted: {aa['first']} does "
               f"{percent(aa['planted_ratio'])} more work than it says; found "
               f"{text}.", file=out)
-    elif aa["differs"]:
-        print(f"\nA/A: {aa['second']} differs from itself by {text}. One such "
-              "comparison in\ntwenty does by luck; if it does again, something "
-              "is wrong here, and differences\nof that size mean nothing.",
-              file=out)
+        return
+    where = (", linked elsewhere" if aa["twin"] == "elsewhere"
+             else ", sharing its code")
+    if aa["differs"]:
+        print(f"\nA/A: {aa['second']} differs from itself{where}, by\n{text}. "
+              "One such comparison in twenty does by luck; if it\ndoes again, "
+              "something is wrong here, and differences of that size mean\n"
+              "nothing.", file=out)
     else:
-        print(f"\nA/A: {aa['second']} against itself: {text}: no difference, "
-              "as it should be.", file=out)
+        print(f"\nA/A: {aa['second']} against itself{where}:\n{text}: no "
+              "difference, as it should be.", file=out)
 
 
 def print_notes(value, out):
@@ -367,6 +382,16 @@ def print_notes(value, out):
     if value["interrupted"]:
         notes.append("The comparison was interrupted; what there is was "
                      "judged.")
+    if tags.get(run_file.CLOCK):
+        notes.append(f"The clock stepped in {tags[run_file.CLOCK]} of "
+                     f"{value['batches']} batches: their times are not known, "
+                     "and not in the figures.")
+    cpus = value["cpus"]
+    if cpus["least"] != cpus["most"]:
+        notes.append("CPUs were taken away or given back meanwhile: processes "
+                     f"might use {cpus['least']} to {cpus['most']}.")
+    for text in value["incomplete"]:
+        notes.append(text)
     if not value["aslr"]:
         notes.append("Addresses were not randomised (ASLR off): the figures "
                      "are those of one layout.")
@@ -387,7 +412,9 @@ def print_notes(value, out):
 
 def print_text(value, out):
     words = {"preempted": "preempted", "steal": "CPU time stolen by the host",
-             "migrated": "moved to another CPU", "waited": "waited for a CPU",
+             "migrated": "moved to another CPU",
+             "displaced": "on another CPU than intended",
+             "waited": "waited for a CPU",
              "major_fault": "read from disk"}
     layouts = (f", {value['units']} layouts" if value["unit"] == "layout"
                else "")
@@ -405,13 +432,34 @@ def print_text(value, out):
     print_notes(value, out)
 
 
+def read_all(paths, is_incomplete_fine):
+    """The files that are whole, and what is wrong with those that are not;
+    Refused if none is whole, or if one is not what it should be."""
+    comparisons, left_out = [], []
+    for path in paths:
+        try:
+            comparisons.append(run_file.read(path, is_incomplete_fine))
+        except run_file.Refused as refused:
+            if refused.code != run_file.INCOMPLETE:
+                raise
+            last = refused
+            left_out.append(f"{refused}; left out")
+    if not comparisons:
+        raise last
+    for text in left_out:
+        print(f"switchyard: {text}", file=sys.stderr)
+    return comparisons, left_out
+
+
 def main(argv):
     parser = argparse.ArgumentParser(prog="analysis compare")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--incomplete", action="store_true")
     parser.add_argument("files", nargs="+", metavar="FILE")
     args = parser.parse_args(argv)
     try:
-        value = judge([run_file.read(path) for path in args.files])
+        comparisons, left_out = read_all(args.files, args.incomplete)
+        value = judge(comparisons, left_out)
     except run_file.Refused as refused:
         print(f"switchyard: {refused}", file=sys.stderr)
         return refused.code
@@ -419,4 +467,4 @@ def main(argv):
         print(json.dumps(value))
     else:
         print_text(value, sys.stdout)
-    return 0
+    return run_file.INCOMPLETE if left_out else 0

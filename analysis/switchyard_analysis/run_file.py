@@ -15,6 +15,9 @@ HASH_KEY = b'"sha256":"'
 # A batch takes milliseconds; what took longer than this is no measurement.
 BATCH_NS_MAX = 3600 * 10 ** 9
 
+# The tag of a batch in which the clock stepped.
+CLOCK = "clock"
+
 # As many as `switchyard compare` makes at most.
 ROUNDS_MAX = 100000
 
@@ -232,6 +235,7 @@ class Comparison:
         self.batches = []
         self.seen_tags = {}  # each combination once
         self.interrupted = False
+        self.incomplete = None  # in words, where only a part was read
 
 
 def check_batch(comparison, batch, where):
@@ -242,6 +246,8 @@ def check_batch(comparison, batch, where):
         raise Refused(WRONG, f"{where}: there is no round {batch['round']}")
     if batch["operations"] < 1:
         raise Refused(WRONG, f"{where}: a batch without operations")
+    if CLOCK in batch["tags"]:
+        return
     if not 0 < batch["elapsed_ns"] <= BATCH_NS_MAX:
         raise Refused(INCOMPLETE, f"{where}: the batch took "
                       f"{batch['elapsed_ns']} ns: the clock stepped")
@@ -277,12 +283,49 @@ def add_line(comparison, line, where):
             comparison.seen_tags.setdefault(tags, tags), line.get("dose")))
 
 
-def read(path):
-    """Read one run file of a comparison, or raise Refused."""
+def drop_unfinished(comparison):
+    """The last process of a file that breaks off may lack batches."""
+    last = max((p["process"] for p in comparison.processes), default=None)
+    planned = {p["process"]: p.get("batches") for p in comparison.processes}
+    there = sum(b.process == last for b in comparison.batches)
+    if last is not None and there != planned[last]:
+        comparison.processes = [p for p in comparison.processes
+                                if p["process"] != last]
+        comparison.batches = [b for b in comparison.batches
+                              if b.process != last]
+
+
+def read_part(path):
+    """A file that breaks off, because the command was killed: all processes
+    that are whole in it. None if it does not break off, or is no run file."""
+    data = read_bytes(path)
+    whole = data[:data.rfind(b"\n") + 1]
+    if not whole.strip():
+        return None
+    check_first_line(path, data)
+    if data == whole and b'"type":"end"' in whole.splitlines()[-1]:
+        return None
+    lines = parse(path, whole)
     comparison = Comparison(path)
-    comparison.meta, end = read_lines(
-        path, lambda line, where: add_line(comparison, line, where))
-    comparison.interrupted = bool(end.get("interrupted"))
+    comparison.meta = next(lines)
+    for number, line in enumerate(lines, 2):
+        add_line(comparison, line, f"{path}:{number}")
+    drop_unfinished(comparison)
+    comparison.incomplete = (
+        f"{path} has no end: it holds {len(comparison.processes)} of "
+        f"{(comparison.settings or {}).get('processes', '?')} processes, and "
+        "nothing shows whether they are as they were written")
+    return comparison
+
+
+def read(path, is_incomplete_fine=False):
+    """Read one run file of a comparison, or raise Refused."""
+    comparison = read_part(path) if is_incomplete_fine else None
+    if comparison is None:
+        comparison = Comparison(path)
+        comparison.meta, end = read_lines(
+            path, lambda line, where: add_line(comparison, line, where))
+        comparison.interrupted = bool(end.get("interrupted"))
     if comparison.settings is None:
         raise Refused(WRONG, f"{path} is no comparison: it was written by "
                       "'switchyard run' or 'load', not by 'switchyard compare'")
@@ -344,7 +387,21 @@ def identity(comparison):
         "candidates": [(c["label"], c["mix"], c.get("device"), c.get("jobs"),
                         c["twin_of"]) for c in comparison.candidates],
         "planted work": comparison.settings.get("planted_permille"),
+        "twin": comparison.settings.get("twin"),
+        "suite": comparison.settings.get("suite"),
     }
+
+
+def as_text(value):
+    if isinstance(value, tuple):
+        return " ".join(str(v) for v in value)
+    return "none" if value is None else str(value)
+
+
+def values(first, second):
+    """Both in brackets, where they are short enough to be compared by eye."""
+    text = f" ({as_text(first)}; {as_text(second)})"
+    return text if len(text) <= 100 else ""
 
 
 def check_same(comparisons):
@@ -362,4 +419,5 @@ def check_same(comparisons):
         for name, value in identity(c).items():
             if value != identity(first)[name]:
                 raise Refused(WRONG, f"{first.path} and {c.path} differ in "
-                              f"{name}: they are not judged together")
+                              f"{name}{values(identity(first)[name], value)}: "
+                              "they are not judged together")

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "load_cycle.h"
+#include "own_parts.h"
 
 /* Results set aside in a batch and verified after it. */
 #define HELD_WANTED 8
@@ -40,8 +41,8 @@ enum turn { TURN_EXPERIMENT, TURN_CONTROLLER };
 enum stage { STAGE_LEAD_IN, STAGE_MEASURED };
 
 struct sy_batches {
-    struct sy__gate gate; /* first: the load points to it */
-    const struct sy_experiment *exp;
+    struct sy__gate gate;     /* first: the load points to it */
+    struct sy_experiment exp; /* with parts of this copy of the library */
     size_t stack_offset;
     int cpu;
     struct sy_outcome out; /* of the experiment's thread */
@@ -188,7 +189,7 @@ static void note_batch(struct sy_batches *b)
     struct sy_batch *r = &b->result;
 
     r->operations = b->operations;
-    r->elapsed_ns = z->now_ns - a->now_ns;
+    r->elapsed_ns = z->now_ns > a->now_ns ? z->now_ns - a->now_ns : 0;
     r->cpu_ns = z->cpu_ns - a->cpu_ns;
     r->thread_cpu_ns = z->thread_cpu_ns - a->thread_cpu_ns;
     r->switches_voluntary = z->switches_voluntary - a->switches_voluntary;
@@ -330,13 +331,10 @@ static int begin(struct sy__load *load)
 
 static void perform(struct sy_batches *b)
 {
-    struct sy_experiment exp = *b->exp;
     int err;
 
-    exp.duration_ns = 0;
-    exp.operations_max = 1; /* no end by time */
-    exp.verify_every = 0;
-    err = sy__experiment_perform_gated(&exp, &b->out, &b->progress, &b->gate);
+    err =
+        sy__experiment_perform_gated(&b->exp, &b->out, &b->progress, &b->gate);
     pthread_mutex_lock(&b->lock);
     b->err = err;
     b->is_ended = 1;
@@ -411,7 +409,11 @@ int sy_batches_open(struct sy_batches **out, const struct sy_experiment *exp,
     b = calloc(1, sizeof(*b));
     if (b == NULL)
         return refuse(outcome, -ENOMEM, "batches");
-    b->exp = exp;
+    b->exp = *exp;
+    b->exp.duration_ns = 0;
+    b->exp.operations_max = 1; /* no end by time */
+    b->exp.verify_every = 0;
+    (void)sy_own_parts(&b->exp); /* what was loaded from a file stays */
     b->stack_offset = stack_offset;
     b->cpu = cpu;
     b->gate.begin = begin;
@@ -465,3 +467,15 @@ void sy_batches_close(struct sy_batches **handle, struct sy_outcome *outcome)
     pthread_mutex_destroy(&b->lock);
     free(b);
 }
+
+const struct sy_experiment *sy_batches_experiment(const struct sy_batches *b)
+{
+    return &b->exp;
+}
+
+const struct sy_batches_calls sy_batches_calls = {
+    .open = sy_batches_open,
+    .run = sy_batches_run,
+    .close = sy_batches_close,
+    .experiment = sy_batches_experiment,
+};

@@ -26,7 +26,8 @@ struct sy_batches;
    runs but the experiment and its device. */
 struct sy_batch {
     uint64_t operations;
-    uint64_t elapsed_ns;           /* first start to last end */
+    uint64_t elapsed_ns;           /* first start to last end; 0: the clock was
+                                      set back meanwhile */
     uint64_t cpu_ns;               /* of the process */
     uint64_t thread_cpu_ns;        /* of the experiment's thread alone */
     uint64_t switches_voluntary;   /* of the process, as what follows */
@@ -47,7 +48,9 @@ struct sy_batch {
  * not used. Its virtual_clock must be false.
  *
  * @out           set to the handle if outcome->status is OK, else to NULL
- * @exp           borrowed until close
+ * @exp           borrowed until close; parts that are in the library's tables
+ *                are used from the copy of the library that this function is
+ *                in, whichever copy they came from
  * @stack_offset  bytes by which the stack of the thread begins lower than
  *                usual, 0 .. 65536
  * @cpu           where the thread runs from its first operation on, while
@@ -78,5 +81,24 @@ int sy_batches_run(struct sy_batches *b, uint64_t operations,
  * @outcome  status and reason of the whole; may be NULL
  */
 void sy_batches_close(struct sy_batches **b, struct sy_outcome *outcome);
+
+/* Return the experiment with the parts that it really uses, until close. */
+const struct sy_experiment *sy_batches_experiment(const struct sy_batches *b);
+
+/*
+ * The functions above. A program may hold all of this twice, the second time
+ * with another name for this table and no other name in common: then the same
+ * experiment can be run by code at two addresses.
+ */
+struct sy_batches_calls {
+    int (*open)(struct sy_batches **out, const struct sy_experiment *exp,
+                size_t stack_offset, int cpu, struct sy_outcome *outcome);
+    int (*run)(struct sy_batches *b, uint64_t operations,
+               struct sy_batch *batch);
+    void (*close)(struct sy_batches **b, struct sy_outcome *outcome);
+    const struct sy_experiment *(*experiment)(const struct sy_batches *b);
+};
+
+extern const struct sy_batches_calls sy_batches_calls;
 
 #endif

@@ -87,8 +87,9 @@ def ended(data, records, interrupted=False):
 
 
 class World:
-    def __init__(self, analysis, folder):
+    def __init__(self, analysis, schema, folder):
         self.analysis = analysis
+        self.schema = schema
         self.folder = pathlib.Path(folder)
 
     def write(self, data, name="run.jsonl"):
@@ -208,6 +209,83 @@ def nonsense_in_a_batch(w):
 
 
 @case
+def a_clock_that_stepped(w):
+    """Some batches without a time are borne and counted; a candidate that has
+    none other has nothing to be judged by."""
+    lines = lines_of()
+    batches = [line for line in lines if line["type"] == "batch"]
+    for batch, elapsed in zip(batches[::7], (0, 2 ** 62, 5, 0)):
+        batch["elapsed_ns"] = elapsed
+        batch["tags"] = ["clock"]
+    path = w.write(text_of(lines))
+    expect(w.judge(path), 0, f"The clock stepped in 4 of {len(batches)}",
+           "asm+queue is the fastest")
+    value = json.loads(w.judge("--json", path).stdout)
+    assert value["batches"] == len(batches), value
+    assert value["tags"]["clock"] == 4, value
+    for batch in batches:
+        if batch["candidate"] == 1:
+            batch["tags"] = ["clock"]
+    expect(w.judge(w.write(text_of(lines))), 4, "0 processes")
+
+
+@case
+def cpus_that_were_taken_away(w):
+    lines = lines_of()
+    for line in lines:
+        if line["type"] == "process":
+            line["cpus"] = 1 if line["process"] > 4 else 2
+    expect(w.judge(w.write(text_of(lines))), 0, "CPUs were taken away",
+           "might use 1 to 2")
+
+
+@case
+def incomplete_files_beside_whole_ones(w):
+    """What is incomplete is named, and the rest is judged."""
+    whole = w.write(text_of(lines_of()), "a.jsonl")
+    data = text_of(lines_of(run_id="other"))
+    part = w.write(data[:len(data) // 2], "b.tmp")
+    empty_one = w.write(b"", "c.tmp")
+    result = w.judge(part, whole, empty_one)
+    assert result.returncode == 4, result
+    assert result.stdout.startswith("3 candidates, 12 processes"), result
+    for text in (result.stdout, result.stderr):
+        assert f"{part} is incomplete" in text, text
+        assert f"{empty_one} is empty; left out" in text, text
+    expect(w.judge(part, empty_one), 4, f"{empty_one} is empty")
+    bad = w.write(b"hello\n", "d.jsonl")
+    expect(w.judge(whole, bad), 2, f"{bad} is not a run file")
+
+
+@case
+def the_whole_processes_of_a_file_that_breaks_off(w):
+    lines = lines_of()
+    for line in lines:
+        if line["type"] == "process":
+            line["batches"] = sum(b["type"] == "batch" and b["process"]
+                                  == line["process"] for b in lines)
+    # As they are written: a process, its batches, the next process.
+    lines[4:] = sorted(lines[4:], key=lambda line: (
+        line.get("process", -1), line["type"] != "process"))
+    text = text_of(lines)
+    ends = [i for i, byte in enumerate(text) if byte == 10]
+    seventh = next(i for i, line in enumerate(lines)
+                   if line["type"] == "process" and line["process"] == 7)
+    for cut in (ends[seventh], ends[seventh] + 20, ends[seventh + 2]):
+        path = w.write(text[:cut], "run.tmp")
+        expect(w.judge(path), 4, "is incomplete")
+        value = json.loads(w.judge("--incomplete", "--json", path).stdout)
+        assert value["processes"] == 7 and value["incomplete"], value
+        expect(w.judge("--incomplete", path), 0, "has no end: it holds 7 of")
+    whole = w.write(text)
+    assert w.judge("--incomplete", whole).stdout == w.judge(whole).stdout
+    expect(w.judge("--incomplete", w.write(text[:ends[0] - 5])), 4,
+           "is incomplete")
+    expect(w.judge("--incomplete", w.write(text[:ends[1] + 1])), 4,
+           "has no candidates")
+
+
+@case
 def more_after_the_end(w):
     lines = lines_of()
     lines.append({"type": "end", "records": 3})
@@ -262,6 +340,8 @@ def what_must_not_be_pooled(w):
             ("machine", {"fingerprint": "f" * 16}),
             ("version", {"version": "0.2.0"}),
             ("measuring protocol", {"protocol": "2"}),
+            ("suite (quick; standard)", {"suite": "standard"}),
+            ("suite (quick; none)", {"suite": None}),
             ("candidates", {"labels": ("asm+queue", "ucontext+queue")})):
         b = w.write(text_of(lines_of(run_id="other", **changes)), "b.jsonl")
         expect(w.judge(a, b), 2, f"differ in {words}", "not judged together")
@@ -292,6 +372,36 @@ def which_of_the_machine_differs_is_named(w):
 
 
 @case
+def json_keeps_the_schema(w):
+    if w.schema is None:
+        print("  no schema given: not looked at")
+        return
+    try:
+        import jsonschema
+    except ImportError:
+        print("  no python3-jsonschema: not looked at")
+        return
+    schema = json.loads(pathlib.Path(w.schema).read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    cases = [lines_of(), lines_of(processes=4), lines_of(labels=("a",)),
+             lines_of(labels=tuple("abcdef"), ratio=1.0)]
+    cases[0].insert(5, dict(cases[0][2], candidate=None, status="skipped",
+                            label="threads+queue", reason="too many"))
+    for lines in cases:
+        result = w.judge("--json", w.write(text_of(lines)))
+        value = json.loads(result.stdout)
+        errors = [f"{list(e.path)}: {e.message}"
+                  for e in validator.iter_errors(value)]
+        assert not errors, errors
+        # A schema that takes anything would pass too.
+        for key in value:
+            less = {k: v for k, v in value.items() if k != key}
+            assert not validator.is_valid(less), key
+        assert not validator.is_valid(dict(value, more=1))
+
+
+@case
 def without_numpy(w):
     """-S hides the modules of the distribution."""
     path = w.write(text_of(lines_of()))
@@ -302,6 +412,7 @@ def without_numpy(w):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("analysis")
+    parser.add_argument("--schema")
     parser.add_argument("--only")
     args = parser.parse_args()
     if subprocess.run(["/usr/bin/python3", "-I", "-c", "import numpy, scipy"],
@@ -314,7 +425,7 @@ def main():
             continue
         with tempfile.TemporaryDirectory() as folder:
             try:
-                function(World(args.analysis, folder))
+                function(World(args.analysis, args.schema, folder))
                 print(f"ok   {function.__name__}", flush=True)
             except (AssertionError, ValueError, KeyError) as error:
                 failed += 1

@@ -3,12 +3,14 @@
 """`switchyard compare` and `switchyard judge`: plans, files, interrupts,
 crashes, bad input. Mechanics only: on a busy machine figures mean nothing.
 
-usage: compare_command.py PATH-OF-switchyard [--schema FILE] [--only NAME]
+usage: compare_command.py PATH-OF-switchyard [--schema FILE] [--parts DIR]
+                          [--only NAME]
 
 As command_line.py, whose helpers it uses.
 """
 
 import argparse
+import glob
 import json
 import os
 import pathlib
@@ -140,6 +142,62 @@ def executables_in_other_layouts_take_turns(w):
     expect(w.run(*BRIEF), 3, err=["the analysis is not installed", "wrote"])
 
 
+def has_twin(w):
+    result = w.run(*BRIEF, "--dry-run")
+    expect(result, 0)
+    assert "The twin's code is " in result.stdout, result.stdout
+    return "linked elsewhere" in result.stdout
+
+
+@case
+def the_twin_runs_a_copy_of_the_code(w):
+    word = "elsewhere" if has_twin(w) else "same code"
+    expect(w.run(*BRIEF, "--no-verdict"), 0)
+    lines = lines_of(w)
+    assert of(lines, "comparison")[0]["twin"] == word
+    offsets = {p["twin_offset_bytes"] for p in of(lines, "process")}
+    assert len(offsets) == 1, offsets  # one executable
+    assert (offsets == {None}) == (word == "same code"), offsets
+    done = {c: sum(b["verified"] for b in of(lines, "batch")
+                   if b["candidate"] == c) for c in (0, 2)}
+    assert done[0] == done[2] > 0, done
+
+
+@case
+def parts_from_files_have_no_twin_elsewhere(w):
+    part = w.part("loaded_workload.so")
+    result = w.run("compare", "asm+queue", "--load", part, "--workload",
+                   "square", *BRIEF[5:], "--dry-run")
+    expect(result, 0)
+    assert "The twin's code is that of the candidates." in result.stdout, (
+        result.stdout)
+
+
+@case
+def of_many_layouts_each_seed_draws_its_own(w):
+    for i in range(12):
+        name = f"switchyard-layout-{i}" if i else "switchyard"
+        shutil.copy2(w.command, pathlib.Path(w.folder) / name)
+    w.command = str(pathlib.Path(w.folder) / "switchyard")
+    result = w.run(*BRIEF, "--dry-run")
+    expect(result, 0)
+    assert "8 layouts in turn, drawn from 11\n" in result.stdout, result.stdout
+    drawn = []
+    for seed in ("1", "1", "2", "3"):
+        expect(w.run("compare", "asm+queue", *BRIEF[3:-4], "--processes", "9",
+                     "--rounds", "1", "--no-verdict", "--seed", seed, "--out",
+                     f"runs/{len(drawn)}"), 0)
+        path = next(pathlib.Path(w.folder).glob(f"runs/{len(drawn)}/*/*/*"))
+        lines = [json.loads(s) for s in path.read_text().splitlines()]
+        settings = of(lines, "comparison")[0]
+        assert settings["layouts"] == 8 and settings["layouts_there"] == 11
+        names = [p["layout"] for p in of(lines, "process")]
+        assert len(set(names[:8])) == 8 and names[8] == names[0], names
+        drawn.append(names)
+    assert drawn[0] == drawn[1], drawn
+    assert len({frozenset(names) for names in drawn}) > 1, drawn
+
+
 @case
 def one_candidate_is_compared_with_itself(w):
     if not have_numpy():
@@ -162,6 +220,19 @@ def planted_work_is_done_and_not_counted(w):
     assert value["aa"]["ratio"] > 1.2, value["aa"]
     counts = {c["operations"] for c in of(lines_of(w), "candidate")}
     assert len(counts) == 1 and counts.pop() % 1000 == 0
+
+
+@case
+def repeated_combinations_compete(w):
+    expect(w.run(*BRIEF, "--repeat", "3", "--no-verdict"), 0)
+    candidates = of(lines_of(w), "candidate")
+    assert [c["label"] for c in candidates] == [
+        "asm+queue #1", "asm+queue #2", "asm+queue #3", "ucontext+queue #1",
+        "ucontext+queue #2", "ucontext+queue #3", "asm+queue #1 (twin)"]
+    assert {c["task"] for c in candidates} == {0}, candidates
+    expect(w.run(*BRIEF, "--repeat", "32"), 2, err="64 candidates", out="")
+    expect(w.run(*BRIEF, "--repeat", "0"), 2, err=["--repeat", "1 .. 63"],
+           out="")
 
 
 @case
@@ -248,6 +319,19 @@ def wait_for(what, seconds=20):
     raise AssertionError("it did not begin")
 
 
+def begun(w):
+    """The file of a comparison that is being measured. Before that another
+    comes and goes: whether --out can be written is tried out."""
+    for path in glob.glob(f"{w.folder}/runs/**/*.tmp", recursive=True):
+        try:
+            text = pathlib.Path(path).read_text()
+        except FileNotFoundError:
+            continue
+        if '"type":"comparison"' in text:
+            return [pathlib.Path(path)]
+    return []
+
+
 def worker_of(process):
     """The process id of the worker that runs now, or None."""
     for folder in pathlib.Path("/proc").glob("[0-9]*"):
@@ -266,7 +350,7 @@ def worker_of(process):
 def interrupt_saves_what_there_is(w):
     process = start(w, *SMALL, "--processes", "4000", "--rounds", "5",
                     "--no-verdict")
-    wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    wait_for(lambda: begun(w))
     time.sleep(1)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
@@ -290,7 +374,7 @@ def interrupt_before_anything(w):
 @case
 def killed_command_leaves_an_incomplete_file(w):
     process = start(w, *SMALL, "--processes", "4000", "--rounds", "5")
-    found = wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    found = wait_for(lambda: begun(w))
     time.sleep(0.5)
     process.kill()
     process.communicate(timeout=30)
@@ -300,10 +384,119 @@ def killed_command_leaves_an_incomplete_file(w):
 
 
 @case
+def killed_command_and_the_next_one(w):
+    """The rest of a killed run is judged where that is wanted, and the next
+    comparison is as any other."""
+    process = start(w, *SMALL, "--processes", "4000", "--rounds", "2")
+    found = wait_for(lambda: begun(w))
+    wait_for(lambda: found[0].read_text().count('"type":"process"') > 6)
+    process.kill()
+    process.communicate(timeout=30)
+    expect(w.run(*BRIEF, "--no-verdict"), 0, err="wrote runs/")
+    if not have_numpy():
+        raise Skip("no numpy or scipy")
+    whole = str(files(w)[0])
+    result = w.run("judge", str(found[0]), whole)
+    assert result.returncode == 4, result
+    assert "is incomplete" in result.stderr, result.stderr
+    assert "4 processes" in result.stdout, result.stdout
+    result = w.run("judge", "--incomplete", str(found[0]))
+    expect(result, 0)
+    assert "of 4000 processes" in result.stdout, result.stdout
+
+
+@case
+def out_that_cannot_be_written(w):
+    """Said before anything is measured: that takes less than a look."""
+    (pathlib.Path(w.folder) / "taken").write_text("")
+    for more in ([], ["--dry-run"]):
+        for place in ("taken", "taken/below", "/proc/nowhere"):
+            result = w.run(*BRIEF, "--out", place, *more)
+            expect(result, 3, err=["--out", place], out="")
+            assert "process" not in result.stderr, result.stderr
+    expect(w.run(*BRIEF, "--dry-run", "--out", "a/b"), 0)
+    assert not (pathlib.Path(w.folder) / "a").exists()
+
+
+def take_cpus_away(pid, cpus):
+    """From all threads of a process, as taskset -ap does."""
+    for thread in pathlib.Path(f"/proc/{pid}/task").glob("*"):
+        try:
+            os.sched_setaffinity(int(thread.name), cpus)
+        except OSError:
+            pass  # it has ended meanwhile
+
+
+@case
+def cpus_are_taken_away(w):
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        raise Skip("one CPU only")
+    process = start(w, *SMALL, "--processes", "12", "--rounds", "40",
+                    "--no-verdict")
+    found = wait_for(lambda: begun(w))
+    wait_for(lambda: '"type":"process"' in found[0].read_text())
+    worker = wait_for(lambda: worker_of(process))
+    take_cpus_away(process.pid, {min(allowed)})
+    take_cpus_away(worker, {min(allowed)})
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, (process.returncode, err)
+    processes = of(lines_of(w), "process")
+    assert [p["status"] for p in processes] == ["ok"] * 12, processes
+    assert processes[0]["cpus"] == len(allowed), processes[0]
+    assert processes[-1]["cpus"] == 1, processes[-1]
+    assert processes[-1]["cpu"] is None, processes[-1]
+    if have_numpy():
+        result = w.run("judge", str(files(w)[0]))
+        expect(result, 0)
+        assert "CPUs were taken away" in result.stdout, result.stdout
+
+
+@case
+def batches_on_another_cpu_are_tagged(w):
+    allowed = sorted(os.sched_getaffinity(0))
+    if len(allowed) < 2:
+        raise Skip("one CPU only")
+    process = start(w, *SMALL, "--processes", "4", "--rounds", "400",
+                    "--no-verdict")
+    found = wait_for(lambda: begun(w))
+    wait_for(lambda: '"type":"process"' in found[0].read_text())
+    while process.poll() is None:
+        worker = worker_of(process)
+        for cpu in allowed:  # one of them is not that of the candidates
+            if worker is not None:
+                take_cpus_away(worker, {cpu})
+            time.sleep(0.1)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0, (process.returncode, err)
+    lines = lines_of(w)
+    cpu_of = {p["process"]: p["cpu"] for p in of(lines, "process")}
+    for b in of(lines, "batch"):
+        assert ("displaced" in b["tags"]) == (
+            cpu_of[b["process"]] not in (None, b["cpu"])), b
+    assert any("displaced" in b["tags"] for b in of(lines, "batch"))
+
+
+@case
+def judge_json_keeps_the_schema(w):
+    if w.schema is None or not have_numpy():
+        raise Skip("no --schema, or no numpy or scipy")
+    try:
+        import jsonschema
+    except ImportError:
+        raise Skip("no python3-jsonschema") from None
+    schema = json.loads((pathlib.Path(w.schema).parent /
+                         "judgement.schema.json").read_text())
+    result = w.run(*BRIEF, "--json")
+    expect(result, 0)
+    jsonschema.validate(json.loads(result.stdout), schema)
+
+
+@case
 def killed_process_costs_itself_only(w):
     process = start(w, *SMALL, "--processes", "12", "--rounds", "40",
                     "--no-verdict")
-    wait_for(lambda: w.run_files("runs/**/*.tmp"))
+    wait_for(lambda: begun(w))
     os.kill(wait_for(lambda: worker_of(process)), signal.SIGKILL)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 1, (process.returncode, err)
@@ -327,9 +520,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command")
     parser.add_argument("--schema")
+    parser.add_argument("--parts")
     parser.add_argument("--only")
     args = parser.parse_args()
-    args.parts = args.abi_parts = None
+    args.abi_parts = None
     passed = failed = skipped = 0
     for function in CASES:
         if args.only and args.only != function.__name__:
