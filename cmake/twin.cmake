@@ -21,7 +21,8 @@ set(SY_TWIN_OF switchyard_objects switchyard_bench switchyard_devices
 # sy_twin(OBJECT WHICH [LAUNCHER...]): have OBJECT made, the "first" or the
 # "second", by a link command behind LAUNCHER. Templates of C++ must lose their
 # groups: the linker would take those of two copies for the same, and leave one
-# out.
+# out. GNU's and LLVM's objcopy rename in another order than they keep, so these
+# are two commands.
 function(sy_twin object which)
   set(objects "")
   foreach(target ${SY_TWIN_OF})
@@ -32,8 +33,8 @@ function(sy_twin object which)
     COMMAND ${ARGN} ${CMAKE_C_COMPILER} -nostdlib -r
       -Wl,--force-group-allocation -o ${object} ${objects}
     COMMAND ${CMAKE_OBJCOPY} --strip-debug
-      --redefine-sym sy_batches_calls=${table}
-      --keep-global-symbol=${table} ${object}
+      --redefine-sym sy_batches_calls=${table} ${object}
+    COMMAND ${CMAKE_OBJCOPY} --keep-global-symbol=${table} ${object}
     DEPENDS ${objects} ${PROJECT_SOURCE_DIR}/cmake/twin.cmake
       ${PROJECT_SOURCE_DIR}/cmake/shuffled_link.py
     COMMENT "Linking the ${which} twin ${object}"
