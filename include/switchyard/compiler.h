@@ -80,14 +80,14 @@
 #define SY_READ_TICKS()      __builtin_ia32_rdtsc()
 #define SY_TICKS_CLOCKSOURCE "tsc"
 #elif defined(__aarch64__)
-static inline uint64_t sy_read_ticks(void)
+static inline uint64_t sy__read_ticks(void)
 {
     uint64_t ticks;
 
     __asm__ volatile("mrs %0, cntvct_el0" : "=r"(ticks));
     return ticks;
 }
-#define SY_READ_TICKS()      sy_read_ticks()
+#define SY_READ_TICKS()      sy__read_ticks()
 #define SY_TICKS_CLOCKSOURCE "arch_sys_counter"
 #else
 #define SY_READ_TICKS()      UINT64_C(0)

@@ -184,7 +184,7 @@ def too_few_units_give_nothing(d, rng):
 
 
 def write(folder, lines):
-    meta = {"type": "meta", "schema": "switchyard-run/1",
+    meta = {"type": "meta", "schema": "switchyard-run/1", "run_id": "one",
             "argv": ["switchyard", "dose"]}
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n"
                    for line in [meta, *lines])
