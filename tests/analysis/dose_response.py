@@ -185,6 +185,7 @@ def too_few_units_give_nothing(d, rng):
 
 def write(folder, lines):
     meta = {"type": "meta", "schema": "switchyard-run/1", "run_id": "one",
+            "machine": {"fingerprint": "f" * 16}, "build": {},
             "argv": ["switchyard", "dose"]}
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n"
                    for line in [meta, *lines])

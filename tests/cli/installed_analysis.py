@@ -44,7 +44,7 @@ def check_installed(cmake, build, folder):
     expect(run(command, "export", folder / "empty.jsonl"), 4,
            "empty.jsonl is empty")
     # It runs by itself, too, and says what there is.
-    expect(run("/usr/bin/python3", "-I", archive), 2, "compare, export")
+    expect(run("/usr/bin/python3", "-I", archive), 2, "the subcommands compare, ")
 
     # A folder "analysis" of somebody else's is not taken for ours.
     archive.unlink()
