@@ -25,10 +25,9 @@ static json_t *count_object(const struct sy_cost_count *c)
 static json_t *counts_object(const struct sy_cost *cost)
 {
     json_t *counts = json_object();
-    int i;
 
-    for (i = 0; i < SY_COST_ITEMS; i++)
-        if (json_object_set_new(counts, sy_cost_item_name(i),
+    for (unsigned i = 0; i < SY_COST_ITEMS; i++)
+        if (json_object_set_new(counts, sy_cost_item_name((enum sy_cost_item)i),
                                 count_object(&cost->items[i])) != 0) {
             json_decref(counts);
             return NULL;
