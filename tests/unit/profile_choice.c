@@ -38,11 +38,11 @@ static const struct test {
      "[choice \"jobs>=100\"]\nengine = poll\n",
      .jobs = 99, .engine = "pipe+poll", .note = "/p"},
     {"environment_beats_it", "[choice]\nswitcher = ucontext\nengine = poll\n",
-     .env = "setjmp", .switcher = "setjmp", .engine = "poll",
+     .env = "threads", .switcher = "threads", .engine = "poll",
      .choice = "profile", .note = "/p"},
     {"lock_beats_the_environment",
      "[choice]\nswitcher = ucontext\n[lock]\nswitcher = direct\n",
-     .env = "setjmp", .switcher = "direct", .note = "/p"},
+     .env = "threads", .switcher = "direct", .note = "/p"},
     {"falls_back",
      "[choice]\nswitcher = none-such\nengine = nor+this\n"
      "[fallback]\nswitcher = neither, ucontext\nengine = pipe+poll\n",
