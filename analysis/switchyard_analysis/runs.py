@@ -239,6 +239,7 @@ class Run:
         self.meta = meta
         self.run_id = meta["run_id"]
         self.paths = []
+        self.hashes = []       # SHA-256 of each file, as its end says
         self.interrupted = False
         self.comparisons = []  # run_file.Comparison, one for each shard
         self.records, self.loads, self.searches = [], [], []
@@ -324,6 +325,7 @@ def read_into(runs, path):
     run = runs.setdefault((meta["run_id"], meta["machine"]["fingerprint"]),
                           Run(meta))
     run.paths.append(path)
+    run.hashes.append(end["sha256"])
     run.interrupted |= bool(end.get("interrupted"))
     if comparison.settings is not None:
         comparison.meta = meta
