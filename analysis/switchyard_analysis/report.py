@@ -15,7 +15,7 @@ import sys
 
 from . import export, hdr, report_charts as charts, report_facts
 from . import report_page, report_sections, run_file, runs
-from .report_sections import place_text
+from .report_sections import full_text
 
 ENVIRONMENT = 3
 
@@ -34,16 +34,16 @@ def histograms_of(facts):
             h = getattr(p, member)
             if h is not None and h.count:
                 rate = f"rate={p.rate_hz}" if p.rate_hz else p.loop
-                yield (f"{p.name}/{place_text(p.place)}/jobs={p.jobs}/{rate}/"
+                yield (f"{p.name}/{full_text(p.place)}/jobs={p.jobs}/{rate}/"
                        f"{member}_ns", h)
     for c in facts.cells:
         if c.latency is not None and c.latency.count:
-            yield (f"{c.name}/{place_text(c.place)}/jobs={c.jobs}/latency_ns",
+            yield (f"{c.name}/{full_text(c.place)}/jobs={c.jobs}/latency_ns",
                    c.latency)
     for p in facts.phases:
         for phase, h in p.phases.items():
             if h.count:
-                yield (f"{p.name}/{place_text(p.place)}/jobs={p.jobs}/{phase}"
+                yield (f"{p.name}/{full_text(p.place)}/jobs={p.jobs}/{phase}"
                        "_ns", h)
 
 
@@ -93,9 +93,13 @@ def as_csv(sections):
     for s in sections:
         for t in s.tables:
             for row in t.rows:
-                for column, value in list(zip(t.columns, row))[1:]:
-                    writer.writerow((s.name, t.title, row[0], column.title,
-                                     "" if value is None else value))
+                first = next((i for i, c in enumerate(t.columns)
+                              if not c.is_text), 1)
+                for column, value in list(zip(t.columns, row))[first:]:
+                    if value not in (None, ""):
+                        writer.writerow((
+                            s.name, t.title, " | ".join(row[:first]),
+                            column.title, value))
     return out.getvalue()
 
 
@@ -183,13 +187,15 @@ def as_markdown(title, subtitle, sections):
 def as_page(title, subtitle, sections, facts):
     summary = json.dumps(as_object(sections, facts.runs),
                          separators=(",", ":"))
-    for room in (HISTOGRAM_BYTES_MAX, HISTOGRAM_BYTES_MAX // 4, 0):
+    table = as_csv(sections)
+    for room, rows in ((HISTOGRAM_BYTES_MAX, 150),
+                       (HISTOGRAM_BYTES_MAX // 4, 80), (0, 30)):
         log, left = histogram_log(facts, room)
         downloads = [
             report_page.Download("report.json", "application/json", summary,
                                  "all tables and what the runs say of "
                                  "themselves, as one object"),
-            report_page.Download("report.csv", "text/csv", as_csv(sections),
+            report_page.Download("report.csv", "text/csv", table,
                                  "all tables, one value a line")]
         notes = []
         if log.count("Tag="):
@@ -200,7 +206,8 @@ def as_page(title, subtitle, sections, facts):
         if left:
             notes.append(f"{left} histograms are not in this file, to keep it "
                          "small; switchyard export writes all of them.")
-        text = report_page.page(title, subtitle, sections, downloads, notes)
+        text = report_page.page(title, subtitle, sections, downloads, notes,
+                                rows)
         if len(text.encode()) <= PAGE_BYTES_MAX:
             break
     return text

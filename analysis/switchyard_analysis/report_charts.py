@@ -8,6 +8,7 @@ word says too.
 """
 
 import csv
+import functools
 import html
 import io
 import logging
@@ -42,7 +43,9 @@ SERIES = 8
 MARKERS = "os^Dv<>P"
 STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)),
           (0, (1, 1)), (0, (3, 1, 1, 1)))
-HATCHES = ("", "///", "...", "\\\\\\", "xxx", "---", "++", "oo")
+# Lines only: in SVG a dot of a hatch is a circle of curves, and there are
+# hundreds in a tile.
+HATCHES = ("", "//", "\\\\", "||", "--", "xx", "++", "////")
 
 WIDTH = 720  # px, as drawn; a page scales it
 
@@ -88,6 +91,10 @@ def digits(value):
         return "0"
     places = max(0, 2 - math.floor(math.log10(abs(value))))
     return f"{value:,.{places}f}" if places < 7 else f"{value:.2e}"
+
+
+def count_text(value):
+    return f"{value:,}"
 
 
 def rate_text(hz):
@@ -159,34 +166,73 @@ class Chart:
                                 facecolor="none")
             return out.getvalue(), tips
 
+    @functools.cached_property
     def svg(self):
         """The SVG element of a page."""
         data, tips = self.render("svg")
         text = data.decode()
         text = tips.put_into(text[text.index("<svg "):])
-        text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.S)
-        text = re.sub(r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>\s*", "",
-                      text, count=1, flags=re.S)
-        # ids of several figures share a page
-        text = re.sub(r'\b(id="|url\(#|xlink:href="#)',
-                      rf"\g<1>{self.name}-", text)
-        # of groups nobody points to, the id says nothing
-        used = set(re.findall(r'(?:url\(#|xlink:href="#)([^")]+)', text))
-        text = re.sub(r' id="([^"]+)"', lambda m: m[0] if m[1] in used else "",
-                      text)
-        text = as_variables(text)
-        text = text.replace("xlink:href", "href")
-        text = re.sub(r"font:( ?[0-9a-z.]+)+ [^;\"]*'DejaVu Sans'[^;\"]*",
-                      lambda m: "font-size:" + re.search(
-                          r"[0-9.]+px", m[0])[0], text)
-        text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
-        text = re.sub(r">\s+<", "><", text)
-        text = re.sub(r"\n+\s*", " ", text)
+        text = slim(as_variables(text), self.name)
         label = html.escape(f"{self.title}. {self.caption}")
         head = (f'<svg class="chart" id="{self.name}" role="img" '
                 f'aria-label="{label}" viewBox="0 0 {WIDTH} {self.height}" '
                 'xmlns="http://www.w3.org/2000/svg">')
         return head + text[text.index(">") + 1:]
+
+
+# What matplotlib writes and a page does not need, or has shorter.
+NEEDLESS = tuple((re.compile(pattern, re.S), short) for pattern, short in (
+    (r"<metadata>.*?</metadata>", ""),
+    (r"<defs>\s*<style[^>]*>.*?</style>\s*</defs>", ""),
+    (r"<!--.*?-->", ""),
+    (r">\s+<", "><"),
+))
+IN_TAGS = tuple((re.compile(pattern), short) for pattern, short in (
+    (r"xlink:href", "href"),
+    (r"font: ?(?:[0-9a-z]+ )?([0-9.]+px) [^;\"]*", r"font-size:\1"),
+    (r' transform="rotate\(-?0 [^)]*\)"', ""),
+    (r"stroke-linecap: square;? ?|stroke-linejoin: miter;? ?", ""),
+    (r"(\.\d\d)\d+", r"\1"),
+    (r"\.0+(?=[ \"])", ""),
+    (r"; (?=[a-z-]+:)", ";"),
+    (r"(?<=[a-z]): (?=[#a-z0-9])", ":"),
+    (r";\"", '"'),
+    (r"\s+", " "),
+    (r"(?<=[0-9z]) +\"", '"'),
+))
+
+
+def slim_tag(found):
+    tag = found[0]
+    for pattern, short in IN_TAGS:
+        tag = pattern.sub(short, tag)
+    return tag
+
+
+def slim(text, name):
+    """An SVG of matplotlib's with ids that are the page's own."""
+    for pattern, short in NEEDLESS:
+        text = pattern.sub(short, text)
+    text = re.sub(r"<[^>]+>", slim_tag, text)
+    # Of groups nobody points to, the id says nothing.
+    used = {}
+    for found in re.finditer(r'(?:url\(#|href="#)([^")]+)', text):
+        used.setdefault(found[1], f"{name}-{len(used)}")
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{used[m[1]]}"'
+                  if m[1] in used else "", text)
+    text = re.sub(r'(url\(#|href="#)([^")]+)', lambda m: m[1] + used[m[2]],
+                  text)
+    return re.sub(r"<g([^>]*)>((?:<use [^>]*/>|<use [^>]*>"
+                  r"<title>[^<]*</title></use>)+)</g>", hoist_style, text)
+
+
+def hoist_style(found):
+    """Marks of one group look alike: the group says how."""
+    styles = set(re.findall(r'<use [^>]*?( style="[^"]*")', found[2]))
+    if len(styles) != 1 or " style=" in found[1]:
+        return found[0]
+    style = styles.pop()
+    return f"<g{found[1]}{style}>{found[2].replace(style, '')}</g>"
 
 
 def as_variables(text):
@@ -261,6 +307,13 @@ def log_axis(axis, low, high, form):
     axis.set_minor_formatter(NullFormatter())
     axis.set_minor_locator(FixedLocator([]))
     axis.set_major_formatter(FuncFormatter(lambda v, _: form(v)))
+
+
+def time_tick(ns):
+    """As time_text(), of a round number."""
+    number, unit = time_text(ns).split(" ")
+    return (number.rstrip("0").rstrip(".") if "." in number else number) \
+        + " " + unit if ns else "0"
 
 
 def number_tick(value):

@@ -14,7 +14,7 @@ LINES_MAX = charts.SERIES
 
 # Points of a row of the strip; of a curve.
 STRIP_POINTS = 150
-CURVE_POINTS = 70
+CURVE_POINTS = 48
 
 ROW = 19  # px of a row of labels
 
@@ -170,8 +170,11 @@ def curve(h):
     for k in range(CURVE_POINTS + 1):
         p = 1 - 10 ** (-last * k / CURVE_POINTS)
         p = min(p, 1 - 0.5 / h.count)
-        found.append((p, histogram.quantile(h, p),
-                      h.count >= histogram.samples_for(p)))
+        point = (p, histogram.quantile(h, p),
+                 h.count >= histogram.samples_for(p))
+        if found[-2:] and len({point[1:], *(f[1:] for f in found[-2:])}) == 1:
+            found.pop()  # within a level stretch
+        found.append(point)
     return found
 
 
@@ -185,7 +188,7 @@ def percentiles(name, title, caption, entries):
     rows = []
     for label, response, service in entries:
         for kind, h in (("response", response), ("service", service)):
-            rows += [(label, kind, round(p, 7), ns, int(enough))
+            rows += [(label, kind, float(f"{p:.6g}"), ns, int(enough))
                      for p, ns, enough in curve(h)]
     top = max((place_of(r[2]) for r in rows), default=3)
     values = [r[3] for r in rows if r[3]]
@@ -196,7 +199,7 @@ def percentiles(name, title, caption, entries):
         ax.set_yscale("log")
         ax.set_ylim(low, high)
         ax.set_xlim(0, max(top, 1))
-        charts.log_axis(ax.yaxis, low, high, time_text)
+        charts.log_axis(ax.yaxis, low, high, charts.time_tick)
         shown = [0.0] + [q for q in QUANTILES if place_of(q) <= max(top, 1)]
         ax.set_xticks([place_of(q) for q in shown],
                       [f"{100 * q:g} %" for q in shown])
@@ -273,7 +276,8 @@ def load_curve(name, title, caption, rows_of_points, bounds, q=0.99):
         is_wide = max(xs) / min(xs) > 20
         ax.set_yscale("log")
         ax.set_ylim(min(ys) / 1.3, max(ys) * 1.3)
-        charts.log_axis(ax.yaxis, min(ys) / 1.3, max(ys) * 1.3, time_text)
+        charts.log_axis(ax.yaxis, min(ys) / 1.3, max(ys) * 1.3,
+                        charts.time_tick)
         if is_wide:
             ax.set_xscale("log")
             ax.set_xlim(min(xs) / 1.2, max(xs) * 1.2)
@@ -355,6 +359,7 @@ def phases(name, title, caption, rows_of_phases):
                                  color=light(f"t{k + 1}"), lw=0.8,
                                  edgecolor=light(f"c{k + 1}"),
                                  hatch=charts.HATCHES[k])
+                bar.set_clip_on(False)
                 tip(bar, f"{label}, {phase}: {time_text(ns)}, "
                     f"{100 * ns / whole:.0f} % of {time_text(whole)}")
                 left += ns
@@ -382,7 +387,18 @@ def phases(name, title, caption, rows_of_phases):
 def time_ticks(axis):
     from matplotlib.ticker import FuncFormatter
     axis.set_major_formatter(FuncFormatter(
-        lambda v, _: time_text(v) if v else "0"))
+        lambda v, _: charts.time_tick(v)))
+
+
+def byte_step(most):
+    """A power of two, for 4 .. 8 ticks."""
+    return 2 ** max(0, math.ceil(math.log2(max(most, 1) / 8)))
+
+
+def byte_tick(value):
+    number, unit = charts.bytes_text(value).split(" ")
+    return f"{number.rstrip('0').rstrip('.') if '.' in number else number} " \
+        f"{unit}" if value else "0"
 
 
 # ---- memory -----------------------------------------------------------------
@@ -399,7 +415,7 @@ def memory(name, title, caption, rows_of_points):
     def draw(ax, tip):
         from matplotlib.lines import Line2D
         from matplotlib.ticker import FixedLocator, FuncFormatter, \
-            NullFormatter
+            MultipleLocator, NullFormatter
         ax.set_xscale("log")
         ax.set_xlim(min(xs) / 1.3, max(xs) * 1.3)
         ax.xaxis.set_major_locator(FixedLocator(sorted(set(xs))))
@@ -408,8 +424,9 @@ def memory(name, title, caption, rows_of_points):
         ax.xaxis.set_major_formatter(
             FuncFormatter(lambda v, _: f"{v:,.0f}"))
         ax.set_ylim(0, 1.12 * max(ys))
+        ax.yaxis.set_major_locator(MultipleLocator(byte_step(max(ys))))
         ax.yaxis.set_major_formatter(FuncFormatter(
-            lambda v, _: charts.bytes_text(v) if v else "0"))
+            lambda v, _: byte_tick(v)))
         charts.grid(ax)
         for i, (label, points) in enumerate(shown.items()):
             colour, marker, style = series(i)
@@ -497,7 +514,7 @@ def heat_label(best, room):
 
 
 def heat_words(words, jobs, best):
-    text = (f"{jobs} jobs, {words}: {best.name}, {rate_text(best.figure)}")
+    text = (f"{jobs} in flight, {words}: {best.name}, {rate_text(best.figure)}")
     if best.near:
         text += "; not told apart from " + ", ".join(best.near[:8])
         if len(best.near) > 8:

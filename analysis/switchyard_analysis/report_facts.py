@@ -9,7 +9,7 @@ import math
 import re
 import statistics
 
-from . import estimate, histogram, judge, run_file
+from . import estimate, histogram, judge, report_charts as charts, run_file
 
 # Two figures of single runs that differ by less than this are called equal.
 BAND = 0.02
@@ -152,6 +152,30 @@ def service_ns(place):
     return float(found[1]) * UNIT_NS[found[2]] if found else None
 
 
+def kind_of(device):
+    """Of "sim:mode=poll,service=fixed:10us" the first word."""
+    return re.split(r"[:,]", device or "", maxsplit=1)[0]
+
+
+def short_names(places):
+    """{place: the shortest name that tells it from the others}."""
+    def forms(place):
+        mix, device = place
+        ns = service_ns(place)
+        if device is None:
+            yield mix
+        elif ns is not None:
+            yield f"{mix} on {kind_of(device)}, {charts.time_tick(ns)}"
+        else:
+            yield f"{mix} on {kind_of(device)}"
+        yield f"{mix} on {device}"
+
+    places = list(dict.fromkeys(places))
+    first = [next(forms(place)) for place in places]
+    return {place: name if first.count(name) == 1 else list(forms(place))[-1]
+            for place, name in zip(places, first)}
+
+
 class Best:
     """What is fastest at one number of jobs and one place."""
 
@@ -262,9 +286,15 @@ class Facts:
         self.costs = [c for c in runs.costs if c.ok]
         self.bests = {**bests_of_cells(self.cells),
                       **bests_of_judged(self.judged)}
+        self.place_names = short_names(
+            [row.place for row in runs.records + runs.loads + runs.searches
+             + runs.phases + runs.costs] + [place for place, _ in self.bests])
         self.without_figures = [
             row for row in runs.records + runs.loads + runs.phases + runs.costs
             if not row.ok]
+
+    def name_of(self, place):
+        return self.place_names[place]
 
     def aa_state(self):
         """"none", "differs", "planted" or "same", of all comparisons."""

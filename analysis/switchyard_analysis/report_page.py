@@ -5,6 +5,7 @@ No script, no request: styles, charts and downloads are in it.
 """
 
 import base64
+import gzip
 import urllib.parse
 
 from . import report_charts as charts
@@ -54,7 +55,7 @@ TEMPLATE = """<!DOCTYPE html>
 {% endif %}
 {% for c in s.charts %}
 <figure>
-<figcaption><b>{{ c.title }}</b> {{ c.caption }}</figcaption>
+<figcaption><b>{{ c.title }}.</b> {{ c.caption }}</figcaption>
 <div class="scroll" tabindex="0" role="group" aria-label="{{ c.title }}">
 {{ svg(c) }}
 </div>
@@ -63,26 +64,29 @@ this chart (CSV)</a></p>
 </figure>
 {% endfor %}
 {% for t in s.tables %}
-{% if t.rows | length > 12 %}<details><summary>{{ t.title }} \
+{% if t.rows | length > ROWS_OPEN %}<details><summary>{{ t.title }} \
 ({{ t.rows | length }} rows)</summary>{% endif %}
 <div class="scroll" tabindex="0" role="group" aria-label="{{ t.title }}">
 <table>
-{% if t.rows | length <= 12 %}<caption>{{ t.title }}</caption>{% endif %}
+{% if t.rows | length <= ROWS_OPEN %}<caption>{{ t.title }}</caption>{% endif %}
 <thead><tr>
 {% for c in t.columns %}<th scope="col"{% if not c.is_text %} class="n"\
 {% endif %}>{{ c.title }}{% if c.better %}<small>{{ c.better }} is better\
 </small>{% endif %}</th>{% endfor %}
 </tr></thead>
 <tbody>
-{% for row in t.rows %}<tr>{% for c, v in zip(t.columns, row) %}\
-{% if loop.first %}<th scope="row">{{ c.text(v) }}</th>{% else %}\
-<td{% if not c.is_text %} class="n"{% elif c.text(v) in STATES %} \
-class="{{ c.text(v) }}"{% endif %}>{{ c.text(v) }}</td>{% endif %}\
-{% endfor %}</tr>
+{% for row in t.rows[:ROWS_MAX] %}<tr>{% for c, v in zip(t.columns, row) %}\
+{% set text = c.text(v) %}\
+{% if loop.first %}<th scope="row">{% elif not c.is_text %}<td>{% else %}\
+<td class="{{ text if text in STATES else "w" }}">{% endif %}{{ text }}\
+{% endfor %}
+
 {% endfor %}
 </tbody></table></div>
+{% if t.rows | length > ROWS_MAX %}<p class="muted">These are the first \
+{{ ROWS_MAX }} rows; report.csv below has all.</p>{% endif %}
 {% if t.note %}<p class="muted">{{ t.note }}</p>{% endif %}
-{% if t.rows | length > 12 %}</details>{% endif %}
+{% if t.rows | length > ROWS_OPEN %}</details>{% endif %}
 {% endfor %}
 </section>
 {% endfor %}
@@ -102,6 +106,9 @@ class="{{ c.text(v) }}"{% endif %}>{{ c.text(v) }}</td>{% endif %}\
 """
 
 WORDS = {"good": "✓", "beware": "⚠ Beware:", "bad": "✗ Bad:"}
+# A table with more rows is folded.
+ROWS_OPEN = 20
+
 STATES = ("good", "beware", "bad")
 
 LAYOUT = """
@@ -135,13 +142,16 @@ svg.chart { display: block; width: 100%; min-width: 560px; max-width: 860px;
 svg.chart text { fill: var(--ink) }
 table { border-collapse: collapse; font-size: 0.88rem; margin: 0.6rem 0 }
 caption { text-align: left; font-weight: 600; padding: 0.3rem 0 }
-th, td { text-align: left; padding: 0.2rem 0.7rem 0.2rem 0;
+th { text-align: left }
+th, td { padding: 0.2rem 0.7rem 0.2rem 0;
   vertical-align: top; border-bottom: 1px solid var(--grid) }
 thead th { vertical-align: bottom; border-bottom: 2px solid var(--muted) }
 th[scope=row] { font-weight: 400 }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums;
+td, th.n { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap }
 thead th.n { white-space: normal }
+td.w, td.good, td.beware, td.bad { text-align: left; white-space: normal;
+  min-width: 5rem }
 small { display: block; font-weight: 400; font-size: 0.78rem }
 details { margin: 0.8rem 0 }
 summary { cursor: pointer; font-weight: 600 }
@@ -181,21 +191,32 @@ def data_link(text, kind):
     return f"data:{kind};charset=utf-8" + min(quoted, packed, key=len)
 
 
+# A file that is longer is packed.
+PLAIN_BYTES_MAX = 40_000
+
+
 class Download:
     def __init__(self, name, kind, text, what):
         self.name, self.what = name, what
-        self.link = data_link(text, kind)
+        if len(text) <= PLAIN_BYTES_MAX:
+            self.link = data_link(text, kind)
+            return
+        self.name += ".gz"
+        self.link = "data:application/gzip;base64," + base64.b64encode(
+            gzip.compress(text.encode(), 9, mtime=0)).decode()
 
 
-def page(title, subtitle, sections, downloads, notes):
-    """The text of the file."""
+def page(title, subtitle, sections, downloads, notes, rows_max):
+    """The text of the file. Of a table, rows after rows_max are in report.csv
+    only."""
     import jinja2
     from markupsafe import Markup
     environment = jinja2.Environment(autoescape=True, trim_blocks=True,
                                      undefined=jinja2.StrictUndefined)
     environment.globals.update(
-        zip=zip, WORDS=WORDS, STATES=STATES,
-        svg=lambda chart: Markup(chart.svg()),
+        zip=zip, WORDS=WORDS, ROWS_OPEN=ROWS_OPEN,
+        ROWS_MAX=rows_max, STATES=STATES,
+        svg=lambda chart: Markup(chart.svg),
         link=lambda chart: data_link(chart.csv(), "text/csv"))
     return environment.from_string(TEMPLATE).render(
         title=title, subtitle=subtitle, sections=sections,

@@ -9,7 +9,7 @@ import shlex
 
 from . import judge, report_charts as charts, report_drawings as drawings
 from . import report_facts, run_file
-from .report_charts import bytes_text, digits, percent_text, rate_text, \
+from .report_charts import bytes_text, count_text, digits, percent_text, rate_text, \
     time_text
 from .report_facts import REFERENCES, by_place
 
@@ -66,14 +66,18 @@ class Section:
 # ---- naming -----------------------------------------------------------------
 
 
-def place_text(place):
+def full_text(place):
     mix, device = place
     return mix + (f" on {device}" if device else "")
 
 
+def jobs_text(jobs):
+    return f"{jobs:,} job" + ("s" if jobs != 1 else "")
+
+
 def label_of(row, jobs_differ):
     if jobs_differ and row.jobs is not None:
-        return f"{row.name}, {row.jobs} job" + ("s" if row.jobs != 1 else "")
+        return f"{row.name}, {jobs_text(row.jobs)}"
     return row.name
 
 
@@ -150,8 +154,8 @@ def say_fastest_seen(section, facts):
             continue
         best = max(members, key=lambda c: c.rate_hz)
         section.say(
-            f"{place_text(place)}: most operations per second were seen of "
-            f"{best.name} with {best.jobs} jobs: {rate_text(best.rate_hz)}. "
+            f"{facts.name_of(place)}: most operations per second were seen of "
+            f"{best.name} with {jobs_text(best.jobs)}: {rate_text(best.rate_hz)}. "
             "These are single runs without intervals, so this is no verdict; "
             "switchyard compare gives one.", "beware")
 
@@ -167,16 +171,16 @@ def say_offloading(section, facts):
         base = max(software, key=lambda c: c.rate_hz)
         factor = best.rate_hz / base.rate_hz
         if report_facts.is_equal(best, base):
-            section.say(f"{place_text(place)}: {best.name} is as fast as "
+            section.say(f"{facts.name_of(place)}: {best.name} is as fast as "
                         "computing in the loop (software): whether offloading "
                         "pays is not told.", "beware")
         elif factor < 1:
-            section.say(f"{place_text(place)}: computing in the loop "
+            section.say(f"{facts.name_of(place)}: computing in the loop "
                         f"(software) does {1 / factor:.2f} times what the best "
                         f"combination does, {best.name}: offloading does not "
                         "pay on this device.", "beware")
         else:
-            section.say(f"{place_text(place)}: offloading pays: {best.name} "
+            section.say(f"{facts.name_of(place)}: offloading pays: {best.name} "
                         f"does {factor:.2f} times what computing in the loop "
                         "(software) does.")
 
@@ -189,7 +193,7 @@ def say_searches(section, facts):
         held = sorted((s for s in members if s.ok), key=lambda s: -s.rate_hz)
         slo = f"{quantile} ≤ {time_text(bound)}"
         if held:
-            section.say(f"{place_text(place)}: with {slo}, the highest rate "
+            section.say(f"{facts.name_of(place)}: with {slo}, the highest rate "
                         f"that holds is {rate_text(held[0].rate_hz)}, of "
                         f"{held[0].name}"
                         + (f"; {rate_text(held[-1].rate_hz)} of "
@@ -198,7 +202,7 @@ def say_searches(section, facts):
         else:
             near = min((s for s in members if s.closest_ns is not None),
                        key=lambda s: s.closest_ns, default=None)
-            section.say(f"{place_text(place)}: nothing holds {slo}."
+            section.say(f"{facts.name_of(place)}: nothing holds {slo}."
                         + (f" Closest is {near.name}: "
                            f"{time_text(near.closest_ns)} at "
                            f"{rate_text(near.closest_hz)}." if near else ""),
@@ -235,11 +239,11 @@ def what_matters(facts):
         effects = report_facts.effects_of(cells)
         real = [e for e in effects if not e.is_noise]
         if effects and len(rows) < 4 * PLACES_MAX:
-            section.say(f"{place_text(place)}: " + (
+            section.say(f"{facts.name_of(place)}: " + (
                 f"{real[0].of} moved throughput the most, by a factor of "
                 f"{real[0].factor:.2f}." if real else
                 "no choice moved throughput by more than the seeds differ."))
-        rows += [(place_text(place), e.of, e.note, e.factor,
+        rows += [(facts.name_of(place), e.of, e.note, e.factor,
                   name_of_end(e.fast, e.of), name_of_end(e.slow, e.of),
                   e.cpu_factor, "yes" if e.is_noise else "no")
                  for e in effects]
@@ -249,7 +253,7 @@ def what_matters(facts):
                 Column("workload and device"), Column("choice"),
                 Column("rows compared"), Column("throughput, factor", factor),
                 Column("best"), Column("worst"),
-                Column("CPU per operation, factor", factor),
+                Column("CPU, factor", factor),
                 Column("within the noise")], rows))
     return section
 
@@ -259,7 +263,7 @@ def factor(value):
 
 
 def name_of_end(cell, of):
-    return f"{cell.jobs} jobs" if of == "jobs in flight" else cell.name
+    return jobs_text(cell.jobs) if of == "jobs in flight" else cell.name
 
 
 # ---- trust ------------------------------------------------------------------
@@ -402,7 +406,8 @@ def ratio_rows(one, labels):
     if one.aa is not None and one.aa["second"] in labels + [base]:
         aa = one.aa
         rows.append(drawings.Ratio(
-            "A/A: " + aa["second"], aa, aa["verdict"], "against itself"))
+            "A/A: " + aa["first"], aa, aa["verdict"],
+            "The same candidate twice."))
     return base, rows
 
 
@@ -540,7 +545,7 @@ def percentiles(facts):
         shown = rank_for_charts(chosen, lambda p: p.quantile(SLO)
                                 or math.inf)
         section.charts.append(drawings.percentiles(
-            f"percentiles{number}", place_text(place),
+            f"percentiles{number}", facts.name_of(place),
             (f"At {rate_text(rate)}, the highest rate that every row held. "
              if rate else "Each at the highest rate that it held. ")
             + "Response: from the intended start, so it counts waiting behind "
@@ -551,7 +556,7 @@ def percentiles(facts):
         left_out(section, len(chosen) - len(shown), "rows")
     if number == 0 and facts.cells:
         number = percentiles_of_cells(section, facts)
-    rows = [latency_row(label, p, p.response or p.service)
+    rows = [latency_row(facts, label, p)
             for points in by_place(facts.loads).values()
             for label, p in zip(labels_of(points), points)]
     if rows:
@@ -586,7 +591,7 @@ def percentiles_of_cells(section, facts):
             continue
         number += 1
         section.charts.append(drawings.percentiles(
-            f"percentiles{number}", f"{place_text(place)}, {jobs} in flight",
+            f"percentiles{number}", f"{facts.name_of(place)}, {jobs} in flight",
             "A closed loop: it starts an operation when one ends, so this is "
             "service time, as one who is never made to wait sees it. "
             "switchyard load measures response. Grey dots: too few samples "
@@ -597,11 +602,11 @@ def percentiles_of_cells(section, facts):
     return number
 
 
-def latency_row(label, p, h):
+def latency_row(facts, label, p):
     marks = list(p.faults)
     if p.virtual_clock:
         marks.append("simulated time")
-    return (label, place_text(p.place), p.loop, p.rate_hz, p.achieved_hz,
+    return (label, facts.name_of(p.place), p.loop, p.rate_hz, p.achieved_hz,
             p.quantile(0.5), p.quantile(0.99), p.quantile(0.999),
             ", ".join(marks))
 
@@ -627,7 +632,7 @@ def load(facts):
             (f"SLO: {s.quantile} ≤ {time_text(s.bound_ns)}", s.bound_ns)
             for s in facts.searches if s.place == place and s.bound_ns)
         chart = drawings.load_curve(
-            f"load{number + 1}", place_text(place),
+            f"load{number + 1}", facts.name_of(place),
             "Open loop: arrivals do not wait for the program. A cross marks a "
             "rate that was not sustained; its latency would grow with the "
             "length of the run.",
@@ -637,14 +642,14 @@ def load(facts):
             number += 1
             section.charts.append(chart)
             left_out(section, len(firsts) - len(shown), "rows")
-    rows = [(s.name, place_text(s.place), s.jobs,
+    rows = [(s.name, facts.name_of(s.place), s.jobs,
              f"{s.quantile} ≤ {time_text(s.bound_ns)}", s.rate_hz,
              s.closest_ns if s.rate_hz is None else None)
             for s in facts.searches]
     if rows:
         section.tables.append(Table("Highest rate that keeps the bound", [
             Column("row"), Column("workload and device"),
-            Column("jobs", digits), Column("bound"),
+            Column("jobs", count_text), Column("bound"),
             Column("rate", rate_text, "higher"),
             Column("closest, if none holds", time_text, "lower")],
             sorted(rows, key=lambda r: (r[1], r[3], -(r[4] or 0)))))
@@ -669,12 +674,12 @@ def phases(facts):
         if not labelled:
             continue
         section.charts.append(drawings.phases(
-            f"phases{number}", place_text(place),
+            f"phases{number}", facts.name_of(place),
             "Means, which add up to the whole. The switcher is in start and "
             "schedule, the engine in notify.", labelled[:ROWS_MAX]))
         left_out(section, len(labelled) - ROWS_MAX, "rows")
         section.tables.append(Table(
-            f"Mean time in each phase: {place_text(place)}",
+            f"Mean time in each phase: {facts.name_of(place)}",
             [Column("row")] + [Column(key, time_text, "lower")
                                for key in drawings.PHASE_WORDS]
             + [Column("whole", time_text, "lower")],
@@ -697,7 +702,7 @@ def cost(facts):
                  + (row.per("resident_bytes"),)
                  for label, row in zip(labels_of(rows), rows)]
         section.tables.append(Table(
-            f"Counted, per operation: {place_text(place)}",
+            f"Counted, per operation: {facts.name_of(place)}",
             [Column("row")] + [Column(words, digits, "lower")
                                for _, words in COUNTED]
             + [Column("memory per paused job", bytes_text, "lower")],
@@ -710,7 +715,7 @@ def cost(facts):
             section.say(f"Not counted (-): {words}.")
     for place, cells in by_place(facts.cells).items():
         section.tables.append(Table(
-            f"Measured, per operation: {place_text(place)}", [
+            f"Measured, per operation: {facts.name_of(place)}", [
                 Column("row"), Column("throughput", rate_text, "higher"),
                 Column("CPU time", time_text, "lower"),
                 Column("system calls", digits, "lower"),
@@ -741,7 +746,7 @@ def memory(facts):
             continue
         order = sorted(groups, key=lambda name: groups[name][-1][1])
         section.charts.append(drawings.memory(
-            f"memory{number}", place_text(place),
+            f"memory{number}", facts.name_of(place),
             "Growth of resident memory, divided by the jobs that are paused: "
             "stack pages that were touched, and the job itself.",
             {name: groups[name] for name in order}))
@@ -809,10 +814,10 @@ def crossover(facts):
         "Equal fills mean equal names.", columns, jobs, facts.bests))
     left_out(section, len(places) - len(shown), "workloads and devices")
     section.tables.append(Table("Best at each point", [
-        Column("workload and device"), Column("jobs", digits),
+        Column("workload and device"), Column("jobs", count_text),
         Column("best"), Column("operations per second", rate_text, "higher"),
         Column("not told apart from"), Column("measured by")],
-        [(place_text(best.place), best.jobs, best.name, best.figure,
+        [(facts.name_of(best.place), best.jobs, best.name, best.figure,
           few(best.near), f"switchyard {best.source}")
          for best in sorted(facts.bests.values(), key=lambda b: (
              places.index(b.place), b.jobs or 0))]))
@@ -850,6 +855,10 @@ def method(facts):
           command_of(run), path, sha256)
          for run in facts.runs.runs
          for path, sha256 in zip(run.paths, run.hashes)]))
+    section.tables.append(Table("Workloads and devices", [
+        Column("called here"), Column("is")],
+        [(name, full_text(place)) for place, name in
+         facts.place_names.items()]))
     section.tables.append(Table("Machine and versions", [
         Column("what"), Column("is")], machine_rows(facts.runs)))
     section.say(f"Raw data stays in the run files. A bound of equivalence is "

@@ -93,7 +93,8 @@ def comparison(count=3, processes=16, rounds=6, seed=1, slower=(), twin=True,
         is_twin = twin and i == count
         lines.append(dict(
             row, type="candidate", candidate=i, task=0,
-            twin_of=0 if is_twin else None, operations=1000, status="ok",
+            twin_of=0 if is_twin else None,
+            operations=1000, status="ok",
             reason=None,
             label=row["name"] + (" (twin)" if is_twin else "")))
     for p in range(processes):
@@ -189,7 +190,7 @@ def record(rng, switcher, engine, service, service_ns, jobs, seed, samples):
     return line
 
 
-def load_points(count=3, rates=(1000, 2000, 5000, 10000, 20000), jobs=64,
+def load_points(count=3, rates=(1000, 4000, 8000, 12000, 16000, 20000, 30000), jobs=64,
                 seed=1, samples=4000, bound_ns=200000):
     """An M/M/1 server that does 25,000 / factor operations per second."""
     rng = random.Random(seed)
@@ -206,7 +207,8 @@ def load_points(count=3, rates=(1000, 2000, 5000, 10000, 20000), jobs=64,
             response = [int(v + service_ns * use / (1 - use)
                             * rng.expovariate(1)) for v in service]
             response_h = histogram(response)
-            if not saturated:
+            if not saturated and sorted(response)[
+                    len(response) * 99 // 100] <= bound_ns:
                 held = rate
             lines.append(dict(
                 row, type="load", search=number, loop="open", rate_hz=rate,
