@@ -3,20 +3,22 @@
 
 usage: analysis report [--format html|text|md|json|csv] [--out FILE]
                        [--figures DIR] [--] RUN...
+       analysis report --changes | --fail-on=regression:N% ... BEFORE AFTER
 """
 
 import argparse
-import contextlib
 import csv
 import io
+import itertools
 import json
 import os
 import sys
 
-from . import export, hdr, report_charts as charts, report_facts
-from . import report_page, report_sections, run_file, runs
+from . import export, hdr, report_changes, report_facts, report_page
+from . import report_sections, run_file, runs
 from .report_sections import full_text
 
+VERDICT = 1
 ENVIRONMENT = 3
 
 # Of a page, in bytes: what it may have, and what of that may be histograms.
@@ -47,12 +49,13 @@ def histograms_of(facts):
                        "_ns", h)
 
 
-def histogram_log(facts, bytes_max):
+def histogram_log(all_facts, bytes_max):
     """A log of HdrHistogram; and how many histograms did not fit."""
     out = "".join(hdr.LOG_HEAD)
     left = 0
     taken = {}
-    for tag, h in histograms_of(facts):
+    for tag, h in itertools.chain.from_iterable(
+            map(histograms_of, all_facts)):
         tag = export.as_tag(tag)
         taken[tag] = taken.get(tag, 0) + 1
         if taken[tag] > 1:
@@ -68,12 +71,12 @@ def histogram_log(facts, bytes_max):
 # ---- forms other than the page ----------------------------------------------
 
 
-def as_object(sections, found):
+def as_object(sections, all_facts):
     """Everything in it, for programs."""
     return {
         "type": "report", "runs": [
             {"run_id": run.run_id, "files": run.paths, "sha256": run.hashes,
-             "argv": run.argv, "meta": run.meta} for run in found.runs],
+             "argv": run.argv, "meta": run.meta} for f in all_facts for run in f.runs.runs],
         "sections": [{
             "name": s.name, "title": s.title,
             "paragraphs": [{"kind": kind, "text": text}
@@ -185,7 +188,7 @@ def as_markdown(title, subtitle, sections):
 
 
 def as_page(title, subtitle, sections, facts):
-    summary = json.dumps(as_object(sections, facts.runs),
+    summary = json.dumps(as_object(sections, facts),
                          separators=(",", ":"))
     table = as_csv(sections)
     for room, rows in ((HISTOGRAM_BYTES_MAX, 150),
@@ -259,25 +262,20 @@ def titles(found):
             f"{machine.get('cpus', '?')} CPUs, Linux "
             f"{machine.get('kernel') or 'unknown'}; Switchyard "
             f"{build.get('version') or 'unknown'} "
-            f"({build.get('git') or 'no commit'}); measured from {started}.")
+            f"({build.get('git') or 'no commit'}); measured from {started}")
 
 
-def rendered(form, found):
-    """(text, sections)"""
-    facts = report_facts.Facts(found)
-    sections = report_sections.sections(facts)
-    title, subtitle = titles(found)
+def in_form(form, title, subtitle, sections, facts):
+    """facts: of the runs whose histograms a page carries."""
     if form == "html":
-        text = as_page(title, subtitle, sections, facts)
-    elif form == "json":
-        text = json.dumps(as_object(sections, found)) + "\n"
-    elif form == "csv":
-        text = as_csv(sections)
-    elif form == "md":
-        text = as_markdown(title, subtitle, sections)
-    else:
-        text = as_text(title, subtitle, sections)
-    return text, sections
+        return as_page(title, subtitle, sections, facts)
+    if form == "json":
+        return json.dumps(as_object(sections, facts)) + "\n"
+    if form == "csv":
+        return as_csv(sections)
+    if form == "md":
+        return as_markdown(title, subtitle, sections)
+    return as_text(title, subtitle, sections)
 
 
 def write_out(path, text):
@@ -291,13 +289,40 @@ def write_out(path, text):
                                f"{error.strerror}") from None
 
 
+def report_runs(args):
+    """(title, subtitle, sections, facts, exit code) of one machine."""
+    facts = [report_facts.Facts(runs.load(args.runs))]
+    return (*titles(facts[0].runs), report_sections.sections(facts[0]), facts,
+            0)
+
+
+def report_changes_of(args):
+    """Likewise, of two."""
+    threshold = (report_changes.threshold_of(args.fail_on)
+                 if args.fail_on is not None else None)
+    if len(args.runs) != 2:
+        raise run_file.Refused(run_file.WRONG, "two runs are compared, before "
+                               f"and after, not {len(args.runs)}")
+    facts = [report_facts.Facts(runs.load([path])) for path in args.runs]
+    changes = report_changes.Changes(*facts, threshold)
+    names = [", ".join(run.run_id for run in f.runs.runs) for f in facts]
+    subtitle = "; ".join(f"{word}: {titles(f.runs)[1]}" for word, f in
+                         zip(("Before", "After"), facts))
+    return (f"Switchyard changes: {names[0]} to {names[1]}", subtitle,
+            report_changes.all_sections(changes), facts,
+            VERDICT if changes.regressions else 0)
+
+
 def report(args):
     form = args.format or ("html" if args.out else "text")
-    found = runs.load(args.runs)
+    make = report_changes_of if args.changes or args.fail_on is not None \
+        else report_runs
+    title, subtitle, sections, facts, status = make(args)
     if args.out:
-        export.check_output(args.out, [p for run in found.runs
-                                       for p in run.paths])
-    text, sections = rendered(form, found)
+        export.check_output(args.out, [path for f in facts
+                                       for run in f.runs.runs
+                                       for path in run.paths])
+    text = in_form(form, title, subtitle, sections, facts)
     if args.figures:
         try:
             count = write_figures(args.figures, sections)
@@ -311,7 +336,7 @@ def report(args):
     if args.out:
         print(f"switchyard: wrote {args.out}, "
               f"{(len(text.encode()) + 999) // 1000} KB", file=sys.stderr)
-    return 0
+    return status
 
 
 def main(argv):
@@ -319,6 +344,8 @@ def main(argv):
     parser.add_argument("--format", choices=FORMATS)
     parser.add_argument("--out")
     parser.add_argument("--figures")
+    parser.add_argument("--changes", action="store_true")
+    parser.add_argument("--fail-on")
     parser.add_argument("runs", nargs="+", metavar="RUN")
     try:
         return report(parser.parse_args(argv))

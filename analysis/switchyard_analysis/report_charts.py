@@ -78,7 +78,7 @@ def time_text(ns):
     if ns is None:
         return "-"
     for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
-        if ns >= size:
+        if ns >= 0.9995 * size:  # 999.6 ns is "1.00 us"
             return f"{digits(ns / size)} {unit}"
     return f"{digits(ns)} ns"
 

@@ -108,13 +108,16 @@ def places_of(section, rows):
 
 def verdict(facts):
     section = Section("verdict", "Verdict")
+    if facts.aa_state() == "differs":
+        say_trust(section, facts)
     for one in facts.judged:
         say_judged(section, one)
     if not facts.judged and facts.cells:
         say_fastest_seen(section, facts)
     say_offloading(section, facts)
     say_searches(section, facts)
-    say_trust(section, facts)
+    if facts.aa_state() != "differs":
+        say_trust(section, facts)
     if section.is_empty:
         section.say("Nothing here says which combination is faster: these "
                     "runs counted and traced, and compared nothing.")
@@ -833,8 +836,9 @@ def few(names):
 
 
 def command_of(run):
-    argv = [x for x in run.argv]
-    return shlex.join(["switchyard"] + argv[1:]) if argv else "not recorded"
+    if not run.argv:
+        return "not recorded"
+    return shlex.join(["switchyard"] + run.argv[1:])
 
 
 def method(facts):
@@ -846,15 +850,7 @@ def method(facts):
         "before; intervals are simultaneous over all pairs. Nothing is "
         "dropped: disturbed batches are tagged. docs/comparing.md and "
         "docs/load.md have the details and formulae.")
-    section.tables.append(Table("Runs", [
-        Column("run"), Column("started (UTC)"), Column("seed"),
-        Column("protocol"), Column("command to repeat it"),
-        Column("file"), Column("SHA-256")],
-        [(run.run_id, run.meta.get("started") or "-",
-          str(run.meta.get("seed", "-")), str(run.protocol or "-"),
-          command_of(run), path, sha256)
-         for run in facts.runs.runs
-         for path, sha256 in zip(run.paths, run.hashes)]))
+    section.tables.append(runs_table(facts.runs.runs))
     section.tables.append(Table("Workloads and devices", [
         Column("called here"), Column("is")],
         [(name, full_text(place)) for place, name in
@@ -865,6 +861,17 @@ def method(facts):
                 f"{100 * report_facts.BAND:.0f} %; service time is what the "
                 "description of the device says.")
     return section
+
+
+def runs_table(runs):
+    return Table("Runs", [
+        Column("run"), Column("started (UTC)"), Column("seed"),
+        Column("protocol"), Column("command to repeat it"),
+        Column("file"), Column("SHA-256")],
+        [(run.run_id, run.meta.get("started") or "-",
+          str(run.meta.get("seed", "-")), str(run.protocol or "-"),
+          command_of(run), path, sha256)
+         for run in runs for path, sha256 in zip(run.paths, run.hashes)])
 
 
 def machine_rows(found):
