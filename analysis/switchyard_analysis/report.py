@@ -81,6 +81,7 @@ def as_object(sections, all_facts):
             "name": s.name, "title": s.title,
             "paragraphs": [{"kind": kind, "text": text}
                            for kind, text in s.paragraphs],
+            "commands": s.commands,
             "missing": s.missing if s.is_empty else None,
             "tables": [{"title": t.title,
                         "columns": [c.title for c in t.columns],
@@ -149,6 +150,7 @@ def as_text(title, subtitle, sections):
             parts.append(wrapped(
                 (report_page.WORDS[kind] + " " if kind != "say" else "")
                 + text))
+        parts += [f"  {text}" for text in s.commands]
         if s.is_empty:
             parts.append(f"No data. This command would measure it:\n"
                          f"  {s.missing}")
@@ -168,6 +170,7 @@ def as_markdown(title, subtitle, sections):
         parts.append(f"## {s.title}")
         parts += [(f"**{report_page.WORDS[kind]}** " if kind != "say" else "")
                   + text for kind, text in s.paragraphs]
+        parts += [f"    {text}" for text in s.commands]
         if s.is_empty:
             parts.append("No data. This command would measure it: "
                          f"`{s.missing}`")

@@ -268,6 +268,8 @@ def cost_section(changes):
 
 def method_section(changes):
     section = Section("method", "What was compared")
+    section.commands = [sections.command_of(run) for f in (
+        changes.before, changes.after) for run in f.runs.runs]
     section.tables.append(sections.runs_table(
         changes.before.runs.runs + changes.after.runs.runs))
     one, other = (dict(sections.machine_rows(f.runs))

@@ -194,6 +194,8 @@ def percentiles(name, title, caption, entries):
     values = [r[3] for r in rows if r[3]]
     low, high = min(values) / 1.2, max(values) * 1.2
 
+    both = any(e[1] for e in entries) and any(e[2] for e in entries)
+
     def draw(ax, tip):
         from matplotlib.lines import Line2D
         ax.set_yscale("log")
@@ -209,14 +211,15 @@ def percentiles(name, title, caption, entries):
             one_curve(ax, tip, label, "response", response, colour, marker,
                       "-")
             one_curve(ax, tip, label, "service", service, colour, marker,
-                      "--")
-        ax.set_ylabel("latency (log scale): lower is better")
+                      "--" if both else "-")
+        ax.set_ylabel("latency (time, log scale): lower is better" if both
+                      or any(e[1] for e in entries) else
+                      "service time (time, log scale): lower is better")
         ax.set_xlabel("part of all operations that took no longer "
                       "(%, log 1/(1 − p) scale)")
         kinds = [Line2D([], [], color=light("ink"), ls=ls, label=word)
                  for ls, word, there in (
-                     ("-", "response", any(e[1] for e in entries)),
-                     ("--", "service", any(e[2] for e in entries)),
+                     ("-", "response", both), ("--", "service", both),
                      (":", "too few samples", any(not r[4] for r in rows)))
                  if there]
         charts.legend(ax, [Line2D([], [], color=series(i)[0],
@@ -310,7 +313,7 @@ def load_curve(name, title, caption, rows_of_points, bounds, q=0.99):
                             for x, y, p in points])
         ax.set_xlabel("throughput achieved (operations per second): "
                       "higher is better")
-        ax.set_ylabel(f"{quantile_text(q)} response (log scale): lower is "
+        ax.set_ylabel(f"{quantile_text(q)} response (time, log scale): lower is "
                       "better")
         entries = [Line2D([], [], color=series(i)[0], marker=series(i)[1],
                           ls=series(i)[2], ms=6,

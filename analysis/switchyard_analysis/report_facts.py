@@ -47,7 +47,10 @@ class Cell:
 
     @property
     def is_combination(self):
-        return self.row == "combination"
+        """One that has as many in flight as it was asked for: what cannot
+        pause has one, and is no choice for who wants more."""
+        return self.row == "combination" and all(
+            r.asked_jobs in (None, r.jobs) for r in self.records)
 
     @property
     def latency(self):

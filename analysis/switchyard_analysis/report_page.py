@@ -49,6 +49,9 @@ TEMPLATE = """<!DOCTYPE html>
 {% else %}<p class="{{ kind }}"><b>{{ WORDS[kind] }}</b> {{ text }}</p>
 {% endif %}
 {% endfor %}
+{% for text in s.commands %}
+<pre tabindex="0"><code>{{ text }}</code></pre>
+{% endfor %}
 {% if s.is_empty %}
 <p class="muted">No data. This command would measure it:
 <code>{{ s.missing }}</code></p>
@@ -155,8 +158,11 @@ td.w, td.good, td.beware, td.bad { text-align: left; white-space: normal;
 small { display: block; font-weight: 400; font-size: 0.78rem }
 details { margin: 0.8rem 0 }
 summary { cursor: pointer; font-weight: 600 }
+pre { white-space: pre-wrap; margin: 0.3rem 0; padding: 0.4rem 0.6rem;
+  background: var(--card) }
 code { overflow-wrap: anywhere }
 #method td { overflow-wrap: anywhere; min-width: 6rem }
+th[scope=row] { min-width: 7.5rem }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt }
   nav, .data, #downloads { display: none }

@@ -7,7 +7,7 @@ Every format of a report, the page too, is made of these.
 import math
 import shlex
 
-from . import judge, report_charts as charts, report_drawings as drawings
+from . import histogram, judge, report_charts as charts, report_drawings as drawings
 from . import report_facts, run_file
 from .report_charts import bytes_text, count_text, digits, percent_text, rate_text, \
     time_text
@@ -48,11 +48,12 @@ class Table:
 
 class Section:
     """paragraphs: [(kind, text)], where the kind is "good", "beware", "bad"
-    or "say". missing: which command would fill it, if it is empty."""
+    or "say". commands: to be typed. missing: which command would fill it, if it is empty."""
 
     def __init__(self, name, title):
         self.name, self.title = name, title
         self.paragraphs, self.charts, self.tables = [], [], []
+        self.commands = []
         self.missing = None
 
     def say(self, text, kind="say"):
@@ -88,9 +89,9 @@ def labels_of(rows):
 
 
 def left_out(section, count, what):
+    """Said below the last chart."""
     if count > 0:
-        section.say(f"{count} more {what} are in the table and in the data "
-                    "below, not in the chart.")
+        section.charts[-1].caption += f" Not shown: {count} more {what}."
 
 
 def places_of(section, rows):
@@ -277,7 +278,7 @@ GOOD, BEWARE, BAD, UNKNOWN = "good", "beware", "bad", "not known"
 
 def check_text(value, good, effect):
     if value is None:
-        return UNKNOWN, "-", "not known what it does"
+        return UNKNOWN, "-", ""
     return (GOOD, value, "") if value == good else (BEWARE, value, effect)
 
 
@@ -559,6 +560,18 @@ def percentiles(facts):
         left_out(section, len(chosen) - len(shown), "rows")
     if number == 0 and facts.cells:
         number = percentiles_of_cells(section, facts)
+    for place, cells in by_place(facts.cells).items():
+        section.tables.append(Table(
+            f"Service time, closed loop: {facts.name_of(place)}", [
+                Column("row"), Column("p50", time_text, "lower"),
+                Column("p99", time_text, "lower"),
+                Column("p99.9", time_text, "lower"),
+                Column("samples", count_text)],
+            [(label,) + tuple(sure_quantile(c.latency, q)
+                              for q in (0.5, 0.99, 0.999))
+             + (c.latency.count,)
+             for label, c in zip(labels_of(cells), cells) if c.latency],
+            "-: too few samples."))
     rows = [latency_row(facts, label, p)
             for points in by_place(facts.loads).values()
             for label, p in zip(labels_of(points), points)]
@@ -573,6 +586,12 @@ def percentiles(facts):
             Column("marks")], rows, "Response of an open loop, service time "
             "of a closed one. -: too few samples."))
     return section
+
+
+def sure_quantile(h, q):
+    if h.count < histogram.samples_for(q):
+        return None
+    return histogram.quantile(h, q)
 
 
 def percentiles_of_cells(section, facts):
@@ -754,9 +773,8 @@ def memory(facts):
             "stack pages that were touched, and the job itself.",
             {name: groups[name] for name in order}))
         if len(order) > LINES_MAX:
-            section.say(f"Shown are the {LINES_MAX} that need least; "
-                        f"{len(order) - LINES_MAX} more are in the data "
-                        "below.")
+            section.charts[-1].caption += (
+                f" Shown are the {LINES_MAX} of {len(order)} that need least.")
     if not section.charts:
         growth = memory_of_cells(facts)
         if growth:
@@ -806,7 +824,7 @@ def crossover(facts):
     columns = []
     for place in shown:
         ns = report_facts.service_ns(place)
-        words = time_text(ns) if ns is not None else (place[1] or "in the loop")
+        words = charts.time_tick(ns) if ns is not None else (place[1] or "in the loop")
         if len(mixes) > 1:
             words = f"{place[0]}, {words}"
         columns.append((words, place))
@@ -841,6 +859,13 @@ def command_of(run):
     return shlex.join(["switchyard"] + run.argv[1:])
 
 
+def commands_of(runs):
+    """What measured it, and what made this of it."""
+    return [command_of(run) for run in runs] + [
+        shlex.join(["switchyard", "report", "-o", "report.html"]
+                   + [path for run in runs for path in run.paths])]
+
+
 def method(facts):
     section = Section("method", "Method, versions, how to repeat it")
     meta = facts.runs.meta
@@ -850,6 +875,7 @@ def method(facts):
         "before; intervals are simultaneous over all pairs. Nothing is "
         "dropped: disturbed batches are tagged. docs/comparing.md and "
         "docs/load.md have the details and formulae.")
+    section.commands = commands_of(facts.runs.runs)
     section.tables.append(runs_table(facts.runs.runs))
     section.tables.append(Table("Workloads and devices", [
         Column("called here"), Column("is")],
@@ -866,11 +892,10 @@ def method(facts):
 def runs_table(runs):
     return Table("Runs", [
         Column("run"), Column("started (UTC)"), Column("seed"),
-        Column("protocol"), Column("command to repeat it"),
-        Column("file"), Column("SHA-256")],
+        Column("protocol"), Column("file"), Column("SHA-256")],
         [(run.run_id, run.meta.get("started") or "-",
-          str(run.meta.get("seed", "-")), str(run.protocol or "-"),
-          command_of(run), path, sha256)
+          str(run.meta.get("seed", "-")), str(run.protocol or "-"), path,
+          sha256)
          for run in runs for path, sha256 in zip(run.paths, run.hashes)])
 
 

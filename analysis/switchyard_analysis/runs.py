@@ -96,6 +96,7 @@ class Record(Row):
     def __init__(self, run, line, where):
         super().__init__(run, line, where)
         self.seed = inside(line, "asked", "seed")
+        self.asked_jobs = inside(line, "asked", "jobs")  # jobs: what it had
         self.operations = inside(line, "window", "operations")
         self.elapsed_ns = inside(line, "window", "elapsed_ns")
         self.cpu_ns = inside(line, "window", "cpu_ns")
