@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from . import estimate, report_charts as charts, report_drawings as drawings
+from . import estimate, judge, report_charts as charts, report_drawings as drawings
 from . import report_facts, report_sections as sections, run_file
 from .report_sections import Column, Section, Table
 
@@ -47,7 +47,7 @@ def of_comparisons(facts):
         located = one.table.located()
         for i, c in enumerate(one.table.candidates):
             if c["twin_of"] is None:
-                place = (sections.judge.mix_text(c), c.get("device"))
+                place = (judge.mix_text(c), c.get("device"))
                 key = ("time per operation, compared", place,
                        c.get("name") or c["label"], c.get("jobs"))
                 found.setdefault(key, []).extend(located[:, i].tolist())

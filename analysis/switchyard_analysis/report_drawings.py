@@ -6,7 +6,7 @@ import math
 import statistics
 
 from . import histogram, report_charts as charts
-from .report_charts import Chart, digits, light, percent_text, rate_text, \
+from .report_charts import Chart, light, rate_text, \
     series, time_text
 
 # More lines than this in one chart are not told apart.
@@ -229,7 +229,8 @@ def percentiles(name, title, caption, entries):
                       + kinds, loc="upper left", ncols=1, labelspacing=0.25)
 
     return Chart(name, title, caption, draw, 420,
-                 ("row", "kind", "p", "ns", "enough_samples"), rows, left=78)
+                 ("row", "kind", "p", "ns", "enough_samples"), rows, left=78,
+                 right=30)
 
 
 def one_curve(ax, tip, label, kind, h, colour, marker, style):
@@ -300,8 +301,7 @@ def load_curve(name, title, caption, rows_of_points, bounds, q=0.99):
             good = [item for item in found if not item[2].saturated]
             bad = [item for item in found if item[2].saturated]
             if good:
-                ax.plot([x for x, _, _ in good], [y for _, y, _ in good],
-                        ls=style, color=colour)
+                ax.plot(*zip(*middles(good)), ls=style, color=colour)
             for points, shape, face in ((good, marker, colour),
                                         (bad, "x", colour)):
                 if not points:
@@ -330,6 +330,15 @@ def load_curve(name, title, caption, rows_of_points, bounds, q=0.99):
     return Chart(name, title, caption, draw, 400,
                  ("row", "planned_hz", "achieved_hz", "p99_ns", "saturated",
                   "faults"), rows, left=78)
+
+
+def middles(found):
+    """Of the points at each planned rate the medians."""
+    groups = {}
+    for x, y, p in found:
+        groups.setdefault(p.rate_hz, []).append((x, y))
+    return [tuple(map(statistics.median, zip(*points)))
+            for points in groups.values()]
 
 
 def load_words(label, x, y, point, q):

@@ -7,8 +7,8 @@ Every format of a report, the page too, is made of these.
 import math
 import shlex
 
-from . import histogram, judge, report_charts as charts, report_drawings as drawings
-from . import report_facts, run_file
+from . import histogram, report_charts as charts, report_drawings as drawings
+from . import report_facts
 from .report_charts import bytes_text, count_text, digits, percent_text, rate_text, \
     time_text
 from .report_facts import REFERENCES, by_place
@@ -511,26 +511,37 @@ def rows_of_loads(points):
     """{(name, jobs): open points}, slowest rate first."""
     groups = {}
     for p in points:
-        if p.loop == "open" and p.response is not None:
+        if p.loop == "open" and p.response is not None and p.rate_hz:
             groups.setdefault((p.name, p.jobs), []).append(p)
     for members in groups.values():
         members.sort(key=lambda p: p.rate_hz or 0)
     return groups
 
 
+class Repeats:
+    """Points of one row at one rate, together."""
+
+    def __init__(self, points):
+        first = points[0]
+        self.name, self.row, self.jobs = first.name, first.row, first.jobs
+        self.response = histogram.merged([p.response for p in points])
+        self.service = histogram.merged(
+            [p.service for p in points if p.service is not None])
+
+
 def common_points(groups):
-    """Of each row the point at the highest rate that all of them held; where
+    """Of each row the points at the highest rate that all of them held; where
     there is none, at the highest that it held itself."""
     held = [{p.rate_hz for p in points if not p.saturated}
             for points in groups.values()]
     common = set.intersection(*held) if held else set()
     rate = max(common, default=None)
     chosen = []
-    for points in groups.values():
-        good = [p for p in points if not p.saturated]
-        at = [p for p in good if p.rate_hz == rate]
-        if at or good:
-            chosen.append((at or good)[-1])
+    for points, rates in zip(groups.values(), held):
+        if rates:
+            at = rate if rate is not None else max(rates)
+            chosen.append(Repeats([p for p in points if p.rate_hz == at
+                                   and not p.saturated]))
     return chosen, rate
 
 
@@ -546,8 +557,8 @@ def percentiles(facts):
         if not chosen:
             continue
         number += 1
-        shown = rank_for_charts(chosen, lambda p: p.quantile(SLO)
-                                or math.inf)
+        shown = rank_for_charts(chosen, lambda p: histogram.quantile(
+            p.response, SLO))
         section.charts.append(drawings.percentiles(
             f"percentiles{number}", facts.name_of(place),
             (f"At {rate_text(rate)}, the highest rate that every row held. "
@@ -589,7 +600,7 @@ def percentiles(facts):
 
 
 def sure_quantile(h, q):
-    if h.count < histogram.samples_for(q):
+    if h is None or h.count < histogram.samples_for(q):
         return None
     return histogram.quantile(h, q)
 
@@ -829,7 +840,7 @@ def crossover(facts):
             words = f"{place[0]}, {words}"
         columns.append((words, place))
     section.charts.append(drawings.heatmap(
-        "crossover", "Which combination does most operations per second",
+        "crossover1", "Which combination does most operations per second",
         "Plain: faster than every other. Hatched: in the lead, and not told "
         "apart from others (within 2 %, or their intervals or seeds overlap). "
         "Equal fills mean equal names.", columns, jobs, facts.bests))
@@ -868,7 +879,6 @@ def commands_of(runs):
 
 def method(facts):
     section = Section("method", "Method, versions, how to repeat it")
-    meta = facts.runs.meta
     section.say(
         "The unit of replication of a comparison is the process; candidates "
         "are interleaved in an order balanced for position and for what runs "
