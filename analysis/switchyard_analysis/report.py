@@ -21,9 +21,10 @@ from .report_sections import full_text
 VERDICT = 1
 ENVIRONMENT = 3
 
-# Of a page, in bytes: what it may have, and what of that may be histograms.
 PAGE_BYTES_MAX = 500_000
-HISTOGRAM_BYTES_MAX = 150_000
+
+# (bytes of histograms, rows of a table): the first with which a page fits.
+SIZES = ((150_000, 150), (150_000, 40), (60_000, 30), (20_000, 20), (0, 10))
 
 
 # ---- histograms -------------------------------------------------------------
@@ -194,8 +195,7 @@ def as_page(title, subtitle, sections, facts):
     summary = json.dumps(as_object(sections, facts),
                          separators=(",", ":"))
     table = as_csv(sections)
-    for room, rows in ((HISTOGRAM_BYTES_MAX, 150),
-                       (HISTOGRAM_BYTES_MAX // 4, 80), (0, 30)):
+    for room, rows in SIZES:
         log, left = histogram_log(facts, room)
         downloads = [
             report_page.Download("report.json", "application/json", summary,

@@ -69,9 +69,9 @@ this chart (CSV)</a></p>
 {% for t in s.tables %}
 {% if t.rows | length > ROWS_OPEN %}<details><summary>{{ t.title }} \
 ({{ t.rows | length }} rows)</summary>{% endif %}
+{% if t.rows | length <= ROWS_OPEN %}<h3>{{ t.title }}</h3>{% endif %}
 <div class="scroll" tabindex="0" role="group" aria-label="{{ t.title }}">
 <table>
-{% if t.rows | length <= ROWS_OPEN %}<caption>{{ t.title }}</caption>{% endif %}
 <thead><tr>
 {% for c in t.columns %}<th scope="col"{% if not c.is_text %} class="n"\
 {% endif %}>{{ c.title }}{% if c.better %}<small>{{ c.better }} is better\
@@ -143,8 +143,8 @@ svg.chart { display: block; width: 100%; min-width: 560px; max-width: 860px;
   height: auto; font-family: system-ui, "DejaVu Sans", sans-serif;
   color: var(--ink) }
 svg.chart text { fill: var(--ink) }
-table { border-collapse: collapse; font-size: 0.88rem; margin: 0.6rem 0 }
-caption { text-align: left; font-weight: 600; padding: 0.3rem 0 }
+table { border-collapse: collapse; font-size: 0.88rem; margin: 0.2rem 0 0.6rem }
+h3 { font-size: 0.95rem; margin: 1rem 0 0.2rem }
 th { text-align: left }
 th, td { padding: 0.2rem 0.7rem 0.2rem 0;
   vertical-align: top; border-bottom: 1px solid var(--grid) }
@@ -154,7 +154,7 @@ td, th.n { text-align: right; font-variant-numeric: tabular-nums;
   white-space: nowrap }
 thead th.n { white-space: normal }
 td.w, td.good, td.beware, td.bad { text-align: left; white-space: normal;
-  min-width: 5rem }
+  min-width: 6.5rem }
 small { display: block; font-weight: 400; font-size: 0.78rem }
 details { margin: 0.8rem 0 }
 summary { cursor: pointer; font-weight: 600 }
@@ -167,7 +167,7 @@ th[scope=row] { min-width: 7.5rem }
   body { max-width: none; padding: 0; font-size: 10pt }
   nav, .data, #downloads { display: none }
   figure, tr { break-inside: avoid }
-  h2 { break-after: avoid }
+  h2, h3 { break-after: avoid }
   .scroll { overflow: visible }
   svg.chart { min-width: 0 }
 }
