@@ -11,6 +11,7 @@ why. Times are ns, rates are per second; None: not applicable or not known.
 """
 
 import functools
+import gc
 import json
 import os
 
@@ -340,7 +341,7 @@ def read_into(runs, path):
             getattr(run, member).append(make(run, line, where))
         else:
             run.programs.append(line)
-    return run, meta, end
+    return run, meta
 
 
 def shard_of(path, meta):
@@ -405,12 +406,17 @@ def load(paths):
             raise Refused(INCOMPLETE, f"{path} was not finished: its run was "
                           "killed, or is going on")
     runs, shards, first = {}, {}, None
-    for path in needed(files):
-        run, meta, _ = read_into(runs, path)
-        if first is None:
-            first = (path, meta)
-        check_machine(first, (path, meta))
-        shards.setdefault(id(run), []).append(shard_of(path, meta))
+    # Nothing here is a cycle, and looking for some among hundreds of thousands
+    # of lines takes longer than reading them.
+    gc.disable()
+    try:
+        for path in needed(files):
+            run, meta = read_into(runs, path)
+            first = first or (path, meta)
+            check_machine(first, (path, meta))
+            shards.setdefault(id(run), []).append(shard_of(path, meta))
+    finally:
+        gc.enable()
     for run in runs.values():
         check_shards(run, shards[id(run)])
     if not runs:
