@@ -77,7 +77,8 @@ def as_object(sections, all_facts):
     return {
         "type": "report", "runs": [
             {"run_id": run.run_id, "files": run.paths, "sha256": run.hashes,
-             "argv": run.argv, "meta": run.meta} for f in all_facts for run in f.runs.runs],
+             "argv": run.argv, "meta": run.meta}
+            for f in all_facts for run in f.runs.runs],
         "sections": [{
             "name": s.name, "title": s.title,
             "paragraphs": [{"kind": kind, "text": text}

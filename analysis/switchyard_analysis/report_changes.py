@@ -11,8 +11,9 @@ import re
 
 import numpy as np
 
-from . import estimate, judge, report_charts as charts, report_drawings as drawings
-from . import report_facts, report_sections as sections, run_file
+from . import estimate, judge, report_charts as charts
+from . import report_drawings as drawings, report_facts
+from . import report_sections as sections, run_file
 from .report_sections import Column, Section, Table
 
 # With fewer, on either side, there is no interval.

@@ -301,7 +301,7 @@ def log_axis(axis, low, high, form):
     decades = range(math.floor(math.log10(low)) - 1,
                     math.ceil(math.log10(high)) + 1)
     steps = (1,) if math.log10(high / low) > 3 else (
-        (1, 2, 5) if high / low > 4 else (1, 1.5, 2, 3, 4, 5, 7))
+        (1, 2, 5) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 7))
     axis.set_major_locator(FixedLocator(
         [s * 10 ** d for d in decades for s in steps]))
     axis.set_minor_formatter(NullFormatter())

@@ -6,7 +6,7 @@ import math
 import statistics
 
 from . import histogram, report_charts as charts
-from .report_charts import Chart, light, rate_text, \
+from .report_charts import Chart, digits, light, rate_text, \
     series, time_text
 
 # More lines than this in one chart are not told apart.
@@ -114,7 +114,7 @@ def near_one(axis, low, high):
 def strip(name, title, per_process):
     """per_process: {label: ns of each process, in run order}."""
     labels = list(per_process)[:LINES_MAX]
-    rows, shown, widest = [], {}, 0.001
+    rows, shown, sizes = [], {}, []
     for label in labels:
         values = per_process[label]
         typical = statistics.median(values)
@@ -126,7 +126,10 @@ def strip(name, title, per_process):
                              enumerate(parts[i:i + step])),
                             key=lambda item: abs(item[1]))
                         for i in range(0, len(parts), step)]
-        widest = max([widest] + [abs(p) for p in parts])
+        sizes += [abs(p) for p in parts]
+    # One process that was held up must not flatten all others.
+    most = max(sizes)
+    widest = max(0.001, min(most, 3 * sorted(sizes)[len(sizes) * 9 // 10]))
     count = max(len(v) for v in per_process.values())
     step = math.ceil(count / STRIP_POINTS)
 
@@ -137,7 +140,7 @@ def strip(name, title, per_process):
             colour, marker, _ = series(i)
             ax.axhline(i, color=light("grid"), lw=0.8)
             (marks,) = ax.plot([x + 1 for x, _ in shown[label]],
-                               [i - 0.45 * p / widest
+                               [i - 0.45 * min(1, max(-1, p / widest))
                                 for _, p in shown[label]],
                                marker, color=colour, ms=3)
             tip(marks, [f"{label}, process {x + 1}: {100 * p:+.2f} %"
@@ -148,9 +151,11 @@ def strip(name, title, per_process):
         ax.set_xlabel("process, in run order (number)")
 
     caption = (f"Each mark is one process; each row spans ±"
-               f"{100 * widest:.2g} % around the candidate's median time per "
-               "operation, up is slower. Level and even is better: a slope or "
+               f"{digits(100 * widest)} % around the candidate's median time "
+               "per operation, up is slower. Level and even is better: a slope or "
                "a step says that the machine changed during the run."
+               + (" What is farther off is drawn at the edge of its row."
+                  if most > widest else "")
                + (f" Of each {step} processes, the one farthest off is shown."
                   if step > 1 else ""))
     return Chart(name, title, caption, draw, 64 + 44 * len(labels),
@@ -313,8 +318,8 @@ def load_curve(name, title, caption, rows_of_points, bounds, q=0.99):
                             for x, y, p in points])
         ax.set_xlabel("throughput achieved (operations per second): "
                       "higher is better")
-        ax.set_ylabel(f"{quantile_text(q)} response (time, log scale): lower is "
-                      "better")
+        ax.set_ylabel(f"{quantile_text(q)} response (time, log scale): lower "
+                      "is better")
         entries = [Line2D([], [], color=series(i)[0], marker=series(i)[1],
                           ls=series(i)[2], ms=6,
                           label=charts.shorten(label, 36))

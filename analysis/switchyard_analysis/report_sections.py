@@ -9,8 +9,8 @@ import shlex
 
 from . import histogram, report_charts as charts, report_drawings as drawings
 from . import report_facts
-from .report_charts import bytes_text, count_text, digits, percent_text, rate_text, \
-    time_text
+from .report_charts import bytes_text, count_text, digits, percent_text, \
+    rate_text, time_text
 from .report_facts import REFERENCES, by_place
 
 # Charts of one kind, one for each workload and device; and lines in one.
@@ -48,7 +48,8 @@ class Table:
 
 class Section:
     """paragraphs: [(kind, text)], where the kind is "good", "beware", "bad"
-    or "say". commands: to be typed. missing: which command would fill it, if it is empty."""
+    or "say". commands: to be typed. missing: which command would fill it, if
+    it is empty."""
 
     def __init__(self, name, title):
         self.name, self.title = name, title
@@ -119,6 +120,11 @@ def verdict(facts):
     say_searches(section, facts)
     if facts.aa_state() != "differs":
         say_trust(section, facts)
+    for run in facts.runs.runs:
+        if run.is_dose or run.programs:
+            section.say(f"The run {run.run_id} is a dose-response, which is "
+                        "not part of this report: switchyard judge "
+                        f"{shlex.join(run.paths)} says what came of it.")
     if section.is_empty:
         section.say("Nothing here says which combination is faster: these "
                     "runs counted and traced, and compared nothing.")
@@ -159,7 +165,8 @@ def say_fastest_seen(section, facts):
         best = max(members, key=lambda c: c.rate_hz)
         section.say(
             f"{facts.name_of(place)}: most operations per second were seen of "
-            f"{best.name} with {jobs_text(best.jobs)}: {rate_text(best.rate_hz)}. "
+            f"{best.name} with {jobs_text(best.jobs)}: "
+            f"{rate_text(best.rate_hz)}. "
             "These are single runs without intervals, so this is no verdict; "
             "switchyard compare gives one.", "beware")
 
@@ -276,6 +283,10 @@ def name_of_end(cell, of):
 GOOD, BEWARE, BAD, UNKNOWN = "good", "beware", "bad", "not known"
 
 
+# An interval of the A/A pair that reaches farther shows how little is seen.
+AA_REACH = 0.05
+
+
 def check_text(value, good, effect):
     if value is None:
         return UNKNOWN, "-", ""
@@ -340,7 +351,10 @@ def judged_checks(number, one):
             found = (BAD, size, "a candidate differs from itself: do not "
                      "believe differences of that size")
         else:
-            found = (GOOD, size, "")
+            reach = max(aa["high"], 1 / aa["low"]) - 1
+            found = (GOOD, size, "") if reach < AA_REACH else (
+                BEWARE, size, f"no difference, but one of {100 * reach:.0f} % "
+                "would not have been seen either: measure longer")
     yield (f"A/A pair{which}",) + found
     batches = max(1, one.value["batches"])
     disturbed = sum(c["disturbed"] for c in one.value["candidates"])
@@ -799,6 +813,10 @@ def memory(facts):
     return section
 
 
+# With fewer, chance growth of a process is more than that of its jobs.
+JOBS_BETWEEN = 200
+
+
 def memory_of_cells(facts):
     groups = {}
     for place, cells in list(by_place(facts.cells).items())[:1]:
@@ -811,7 +829,7 @@ def memory_of_cells(facts):
         first = cells[0]
         points = [(c.jobs, max(0, (c.rss_peak_bytes - first.rss_peak_bytes)
                                / (c.jobs - first.jobs)))
-                  for c in cells[1:] if c.jobs > first.jobs]
+                  for c in cells[1:] if c.jobs - first.jobs >= JOBS_BETWEEN]
         if points and any(value for _, value in points):
             found[name] = points
     return dict(sorted(found.items(), key=lambda item: item[1][-1][1]))
@@ -835,7 +853,8 @@ def crossover(facts):
     columns = []
     for place in shown:
         ns = report_facts.service_ns(place)
-        words = charts.time_tick(ns) if ns is not None else (place[1] or "in the loop")
+        words = charts.time_tick(ns) if ns is not None else (
+            place[1] or "in the loop")
         if len(mixes) > 1:
             words = f"{place[0]}, {words}"
         columns.append((words, place))
