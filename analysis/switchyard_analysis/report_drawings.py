@@ -152,8 +152,8 @@ def strip(name, title, per_process):
 
     caption = (f"Each mark is one process; each row spans ±"
                f"{digits(100 * widest)} % around the candidate's median time "
-               "per operation, up is slower. Level and even is better: a slope or "
-               "a step says that the machine changed during the run."
+               "per operation, up is slower. Level and even is better: a slope "
+               "or a step says that the machine changed during the run."
                + (" What is farther off is drawn at the edge of its row."
                   if most > widest else "")
                + (f" Of each {step} processes, the one farthest off is shown."

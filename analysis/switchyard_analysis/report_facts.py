@@ -9,7 +9,7 @@ import math
 import re
 import statistics
 
-from . import estimate, histogram, judge, report_charts as charts, run_file
+from . import dose, estimate, histogram, judge, report_charts as charts, run_file
 
 # Two figures of single runs that differ by less than this are called equal.
 BAND = 0.02
@@ -278,10 +278,23 @@ def by_place(rows):
     return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
 
 
+class Dosed:
+    """A dose-response and what follows from it; or why nothing does."""
+
+    def __init__(self, run):
+        self.run, self.value, self.refused = run, None, None
+        try:
+            self.value = dose.analyse(run.paths)
+        except run_file.Refused as refused:
+            self.refused = str(refused)
+
+
 class Facts:
     def __init__(self, runs):
         self.runs = runs
         self.judged = [Judged(group) for group in runs.comparisons]
+        self.dosed = [Dosed(run) for run in runs.runs
+                      if run.is_dose or run.programs]
         self.cells = cells_of(runs.records)
         self.loads = [p for p in runs.loads if p.ok]
         self.searches = runs.searches

@@ -7,8 +7,8 @@ Every format of a report, the page too, is made of these.
 import math
 import shlex
 
-from . import histogram, report_charts as charts, report_drawings as drawings
-from . import report_facts
+from . import dose, histogram, report_charts as charts, report_drawings as drawings
+from . import report_facts, run_file
 from .report_charts import bytes_text, count_text, digits, percent_text, \
     rate_text, time_text
 from .report_facts import REFERENCES, by_place
@@ -120,11 +120,6 @@ def verdict(facts):
     say_searches(section, facts)
     if facts.aa_state() != "differs":
         say_trust(section, facts)
-    for run in facts.runs.runs:
-        if run.is_dose or run.programs:
-            section.say(f"The run {run.run_id} is a dose-response, which is "
-                        "not part of this report: switchyard judge "
-                        f"{shlex.join(run.paths)} says what came of it.")
     if section.is_empty:
         section.say("Nothing here says which combination is faster: these "
                     "runs counted and traced, and compared nothing.")
@@ -366,6 +361,15 @@ def judged_checks(number, one):
            GOOD if one.value["processes"] >= 8 else BEWARE,
            f"{one.value['processes']:,}", "" if one.value["processes"] >= 8
            else "few: intervals are wide, and no winner is named")
+    stepped = one.value["tags"].get(run_file.CLOCK)
+    if stepped:
+        yield (f"clock{which}", BAD, f"stepped in {stepped} batches",
+               "their times are not known, and not in the figures")
+    cpus = one.value["cpus"]
+    if cpus["least"] != cpus["most"]:
+        yield (f"CPUs meanwhile{which}", BEWARE,
+               f"{cpus['least']} to {cpus['most']}",
+               "they were taken away or given back during the run")
     if not one.value["aslr"]:
         yield (f"address randomisation{which}", BEWARE, "off",
                "figures are those of one layout of memory")
@@ -835,6 +839,37 @@ def memory_of_cells(facts):
     return dict(sorted(found.items(), key=lambda item: item[1][-1][1]))
 
 
+# ---- doses ------------------------------------------------------------------
+
+
+def doses(facts):
+    section = Section("doses", "What a faster part would buy")
+    section.missing = "switchyard dose"
+    for one in facts.dosed:
+        if one.refused:
+            section.say(one.refused, "bad")
+            continue
+        value = one.value
+        for factor_value in value["factors"]:
+            section.say(" ".join(" ".join(
+                dose.factor_sentences(value, factor_value)).split()))
+        section.tables.append(Table(f"Doses: {value['what']}", [
+            Column("part"),
+            Column(f"how often, per {value['operation']}", digits),
+            Column("time per ns of dose, ns"), Column("of it, on the critical "
+                                                      "path"),
+            Column("cost now", time_text, "lower"),
+            Column("free would buy at most")],
+            [(f["factor"], f["applications_per_operation"],
+              dose.bracketed(f["time"] and f["time"]["slope"]),
+              dose.bracketed(f["critical_share"], 100, " %"),
+              f["cost_now_ns"],
+              dose.bracketed(f["time_ceiling"], 100, " %"))
+             for f in value["factors"]],
+            "Estimates with their intervals. docs/dose.md explains them."))
+    return section
+
+
 # ---- crossover --------------------------------------------------------------
 
 
@@ -954,7 +989,7 @@ def machine_rows(found):
 
 
 SECTIONS = (verdict, what_matters, trust, ratios, percentiles, load, phases,
-            cost, memory, crossover, processes, method)
+            cost, memory, doses, crossover, processes, method)
 
 
 def sections(facts):

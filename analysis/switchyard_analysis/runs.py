@@ -262,8 +262,9 @@ class Run:
 
     @property
     def protocol(self):
-        """Version of how it was measured; None in files from before it."""
-        return self.meta.get("protocol")
+        """Version of how it was measured; files from before there was one
+        were measured as 1 says."""
+        return self.meta.get("protocol", "1")
 
     @property
     def missing_shards(self):

@@ -193,7 +193,8 @@ def record(rng, switcher, engine, service, service_ns, jobs, seed, samples):
 RATES = (1000, 4000, 8000, 12000, 16000, 20000, 30000)
 
 
-def load_points(count=3, rates=RATES, jobs=64, seed=1, samples=4000, bound_ns=200000):
+def load_points(count=3, rates=RATES, jobs=64, seed=1, samples=4000,
+                bound_ns=200000):
     """An M/M/1 server that does 25,000 / factor operations per second."""
     rng = random.Random(seed)
     lines = []
