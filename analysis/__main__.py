@@ -22,12 +22,15 @@ SUBCOMMANDS = {
     "dose": ("dose", ("numpy", "scipy")),
     "export": ("export", ()),
     "merge": ("merge", ()),
+    "report": ("report", ("numpy", "scipy", "matplotlib", "jinja2")),
 }
 
 # What they are called in Debian.
 PACKAGES = {
     "numpy": "python3-numpy",
     "scipy": "python3-scipy",
+    "matplotlib": "python3-matplotlib",
+    "jinja2": "python3-jinja2",
 }
 
 

@@ -6,14 +6,15 @@
 
 # To build the library and the command, and to run a comparison.
 SY_PACKAGES_RUN=(gcc g++ libc6-dev cmake ninja-build pkg-config libssl-dev
-    openssl libjansson-dev liburing-dev python3 python3-numpy python3-scipy)
+    openssl libjansson-dev liburing-dev python3 python3-numpy python3-scipy
+    python3-matplotlib python3-jinja2)
 
 # To build and run every test besides.
 SY_PACKAGES_CHECK=("${SY_PACKAGES_RUN[@]}" binutils libbenchmark-dev
     libcriterion-dev systemtap-sdt-dev clang clang-format-14 libclang-rt-14-dev
     libboost-context-dev libboost-fiber-dev libevent-dev libuv1-dev
     python3-jsonschema strace valgrind gdb haproxy scdoc man-db
-    openjdk-17-jdk-headless libhdrhistogram-java linux-perf bpftrace)
+    openjdk-17-jdk-headless libhdrhistogram-java linux-perf bpftrace chromium)
 
 sy_say() {
     printf '%s\n' "$*" >&2

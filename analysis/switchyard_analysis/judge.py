@@ -186,11 +186,12 @@ def winner_objects(table, located):
     return objects
 
 
-def judge(comparisons, left_out=()):
+def judge(comparisons, left_out=(), table=None):
     """The verdicts as one object for JSON. Of files that were left out, the
-    reasons are given."""
+    reasons are given. Who has the Table of these comparisons already may give
+    it."""
     run_file.check_same(comparisons)
-    table = Table(comparisons)
+    table = table or Table(comparisons)
     planted = comparisons[0].settings.get("planted_permille") or 0
     located = table.located()
     count = len(located)

@@ -43,8 +43,7 @@ def is_text(value):
 
 def is_number(value):
     """An exact integer; a larger one than this is none of ours."""
-    return (isinstance(value, int) and not isinstance(value, bool)
-            and -2 ** 63 <= value < 2 ** 63)
+    return type(value) is int and -2 ** 63 <= value < 2 ** 63
 
 
 def is_object(value):
@@ -138,7 +137,8 @@ def parse(path, data):
     """The lines as objects, one after the other."""
     for number, line in enumerate(data.splitlines(), 1):
         try:
-            value = json.loads(line)
+            # Text: of bytes, the encoding would be guessed line by line.
+            value = json.loads(line.decode("utf-8", "surrogatepass"))
         except (ValueError, RecursionError) as error:
             raise Refused(WRONG, f"{path}:{number}: no JSON: {error}") from None
         if not is_object(value) or not is_text(value.get("type")):

@@ -1,0 +1,224 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""`switchyard report`: of real runs, and what it says of a wrong command line.
+
+usage: report_command.py PATH-OF-switchyard ANALYSIS-FOLDER [--only NAME]
+
+As command_line.py, whose helpers it uses. What a report contains is checked by
+tests/analysis/report_contents.py.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+from command_line import SHORT, World, expect  # noqa: E402
+
+CASES = []
+
+
+def case(function):
+    CASES.append(function)
+    return function
+
+
+def measured(w, name, *words):
+    """Measure something; returns runs/NAME."""
+    expect(w.run(*words, "--run-id", name), 0)
+    return f"runs/{name}"
+
+
+def small_run(w, name="small"):
+    return measured(w, name, "run", *SHORT, "--device",
+                    "sim:mode=poll,service=fixed:1us", "--seed", "1,2,3",
+                    "--reference", "software,blocking", "ucontext+queue",
+                    "setjmp+queue")
+
+
+def small_comparison(w, name="compared"):
+    return measured(w, name, "compare", "--switcher", "setjmp,ucontext",
+                    "--workload", "null", "--device",
+                    "sim:mode=poll,poll=inline,service=fixed:1us",
+                    "--processes", "4", "--rounds", "2", "--no-verdict")
+
+
+# ---- of real runs -----------------------------------------------------------
+
+
+@case
+def real_run_becomes_a_page(w):
+    expect(w.run("report", "-o", "page.html", small_run(w)), 0,
+           err="wrote page.html")
+    page = (pathlib.Path(w.folder) / "page.html").read_text()
+    assert "<script" not in page and "<svg" in page
+    for words in ("ucontext+queue", "software", "What matters"):
+        assert words in page, words
+
+
+@case
+def real_comparison_is_judged(w):
+    result = w.run("report", small_comparison(w))
+    expect(result, 0)
+    assert re.search(r"A/A pair +(good|bad) ", result.stdout), result.stdout
+    assert "ucontext+queue" in result.stdout
+
+
+@case
+def several_runs_are_one_report(w):
+    result = w.run("report", "--format", "json", small_run(w),
+                   small_comparison(w))
+    expect(result, 0)
+    value = json.loads(result.stdout)
+    assert [r["run_id"] for r in value["runs"]] == ["small", "compared"]
+    empty = {s["name"] for s in value["sections"] if s["missing"]}
+    assert empty == {"load", "phases", "memory"}, empty
+
+
+@case
+def folder_of_all_runs_is_taken(w):
+    small_run(w, "one")
+    small_run(w, "two")
+    result = w.run("report", "--format", "json", "runs")
+    expect(result, 0)
+    assert len(json.loads(result.stdout)["runs"]) == 2
+
+
+@case
+def command_to_repeat_is_the_one_given(w):
+    result = w.run("report", small_run(w))
+    expect(result, 0)
+    (line,) = [s.strip() for s in result.stdout.splitlines()
+               if s.startswith("  switchyard run --duration")]
+    assert line.endswith("ucontext+queue setjmp+queue --run-id small"), line
+    assert "sim:mode=poll,service=fixed:1us" in line
+
+
+@case
+def figures_go_to_their_folder(w):
+    expect(w.run("report", "--figures", "figures", "-o", "page.html",
+                 small_comparison(w)), 0, err="figures below figures")
+    names = sorted(os.listdir(os.path.join(w.folder, "figures")))
+    assert {"processes1.csv", "processes1.pdf", "processes1.svg"} <= set(
+        names), names
+
+
+@case
+def run_against_itself_has_no_regression(w):
+    path = small_run(w)
+    result = w.run("report", path, path, "--fail-on", "regression:5%")
+    expect(result, 0)
+    assert "Nothing is worse by more than 5 %" in result.stdout
+
+
+# ---- bad input --------------------------------------------------------------
+
+
+@case
+def no_run(w):
+    expect(w.run("report"), 2, err="report takes 1 .. 44 runs, not 0")
+
+
+@case
+def too_many_runs(w):
+    expect(w.run("report", *["x"] * 45), 2, err="1 .. 44 runs, not 45")
+
+
+@case
+def folder_without_runs(w):
+    expect(w.run("report", "."), 4, err="no run file below it")
+
+
+@case
+def unknown_format(w):
+    expect(w.run("report", "--format", "docx", "x"), 2, err="html")
+
+
+@case
+def changes_of_one_run(w):
+    expect(w.run("report", "--changes", "x"), 2,
+           err="--changes takes two runs, before and after, not 1")
+    expect(w.run("report", "--fail-on", "regression:5%", "x"), 2,
+           err="--fail-on takes two runs, before and after, not 1")
+
+
+@case
+def threshold_that_is_none(w):
+    expect(w.run("report", "--fail-on", "5", "x", "y"), 2,
+           err="'5' is not regression:N%")
+
+
+@case
+def path_that_is_too_long(w):
+    expect(w.run("report", "-o", "x" * 5000, "y"), 2,
+           err="--out: longer than 4096 bytes")
+
+
+@case
+def unwritable_output(w):
+    path = small_run(w)
+    before = sorted(os.listdir(w.folder))
+    expect(w.run("report", "-o", "none/page.html", path), 3,
+           err="cannot write none/page.html")
+    assert sorted(os.listdir(w.folder)) == before
+
+
+@case
+def run_that_was_killed(w):
+    path = small_run(w)
+    (file,) = w.run_files(path + "/**/*.jsonl")
+    file.rename(str(file) + ".tmp")
+    expect(w.run("report", "-o", "page.html", path), 4, err="not finished")
+    assert not (pathlib.Path(w.folder) / "page.html").exists()
+
+
+@case
+def packages_that_are_missing(w):
+    """-S: without the folders of Debian's packages."""
+    result = subprocess.run(
+        ["/usr/bin/python3", "-I", "-S", "-B", w.analysis, "report", "x"],
+        cwd=w.folder, capture_output=True, text=True)
+    assert result.returncode == 3, result
+    for package in ("python3-matplotlib", "python3-jinja2"):
+        assert package in result.stderr, result.stderr
+    assert "apt-get install" in result.stderr
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command")
+    parser.add_argument("analysis")
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    args.parts = args.abi_parts = args.schema = None
+    for module in ("numpy", "scipy", "matplotlib", "jinja2"):
+        if importlib.util.find_spec(module) is None:
+            print(f"SKIP: no {module}")
+            return 77
+    failed = 0
+    for function in CASES:
+        if args.only not in function.__name__:
+            continue
+        world = World(args)
+        world.analysis = os.path.abspath(args.analysis)
+        with tempfile.TemporaryDirectory() as folder:
+            world.folder = folder
+            try:
+                function(world)
+                print(f"ok   {function.__name__}", flush=True)
+            except Exception as error:  # any other end is a failure
+                failed += 1
+                print(f"FAIL {function.__name__}: {type(error).__name__}: "
+                      f"{error}", flush=True)
+    print(f"{len(CASES)} cases, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
