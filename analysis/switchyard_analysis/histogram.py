@@ -6,6 +6,7 @@ below 256, then 128 for each octave, the last of which ends at VALUE_MAX.
 """
 
 import collections
+import math
 
 from .run_file import WRONG, Refused, is_number
 
@@ -88,3 +89,48 @@ def from_member(value, where):
         refuse(f"min {value['min']} and max {value['max']} are not in the "
                f"first and the last bucket, {pairs[0][0]} and {pairs[-1][0]}")
     return Histogram(*(value[key] for key in Histogram._fields[:-1]), pairs)
+
+
+# ---- what follows from them -------------------------------------------------
+
+
+def samples_for(q):
+    """How many samples the quantile q needs: fewer than this lie all below it
+    with a probability above 2.5 %, and then nothing is known of it."""
+    return math.ceil(math.log(0.025) / math.log(q)) if 0 < q < 1 else 1
+
+
+def quantile(h, q):
+    """The value that the part q of all values does not exceed, as the command
+    computes it; None without values. Whether there are enough of them for it,
+    samples_for() tells."""
+    if h.count == 0:
+        return None
+    if q <= 0:
+        return h.min
+    exact = q * h.count
+    rank = int(exact)
+    if exact - rank > 1e-9 * exact:
+        rank += 1
+    rank = max(1, rank)
+    if rank >= h.count:
+        return h.max
+    seen = 0
+    for bucket, count in h.pairs:
+        seen += count
+        if seen >= rank:
+            break
+    return min(max(low_of(bucket) + width_of(bucket) // 2, h.min), h.max)
+
+
+def merged(histograms):
+    """One histogram of the values of all; None of none."""
+    full = [h for h in histograms if h.count]
+    if not full:
+        return histograms[0] if histograms else None
+    counts = collections.Counter()
+    for h in full:
+        counts.update(dict(h.pairs))
+    return Histogram(sum(h.count for h in full), sum(h.sum for h in full),
+                     min(h.min for h in full), max(h.max for h in full),
+                     sum(h.clipped for h in full), sorted(counts.items()))
