@@ -22,6 +22,7 @@ SUBCOMMANDS = {
     "dose": ("dose", ("numpy", "scipy")),
     "export": ("export", ()),
     "merge": ("merge", ()),
+    "recommend": ("recommend", ("numpy", "scipy")),
 }
 
 # What they are called in Debian.
