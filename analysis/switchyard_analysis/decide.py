@@ -33,6 +33,12 @@ class Evidence:
         little for an interval. All of them hold at once."""
         raise NotImplementedError
 
+    def excess(self, name, other):
+        """An upper limit of name minus other, or None. It holds for all
+        names at once if other is the best of them: enough to show that a name
+        is within the band of the best, whichever that is."""
+        raise NotImplementedError
+
     def value(self, name):
         """The typical cost."""
         raise NotImplementedError
@@ -49,16 +55,23 @@ class Paired(Evidence):
         self.column = {name: i for i, name in enumerate(self.names)}
         self.units = len(table)
         self.means = table.mean(axis=0)
-        self.critical = None
+        self.critical = self.one_sided = None
         if self.units >= estimate.PROCESSES_MIN and len(self.names) > 1:
             pairs = list(itertools.combinations(range(len(self.names)), 2))
             self.critical = estimate.critical_value(table, pairs)
+            self.one_sided = estimate.critical_excess(table)
 
     def pair(self, a, b):
         if self.critical is None:
             return None
         return estimate.interval(self.table, self.column[a], self.column[b],
                                  self.critical)
+
+    def excess(self, name, other):
+        if self.one_sided is None:
+            return None
+        return estimate.interval(self.table, self.column[name],
+                                 self.column[other], self.one_sided)[2]
 
     def value(self, name):
         return float(np.exp(self.means[self.column[name]]))
@@ -110,6 +123,9 @@ class Unpaired(Evidence):
             count = max(1, len(self.names) * (len(self.names) - 1) // 2)
             self.critical = estimate.student_quantile(
                 1 - (1 - estimate.LEVEL) / (2 * count), self.freedom)
+            rivals = max(1, len(self.names) - 1)
+            self.one_sided = estimate.student_quantile(
+                1 - (1 - estimate.LEVEL) / rivals, self.freedom)
 
     def error(self, name):
         values = self.samples[name]
@@ -123,6 +139,13 @@ class Unpaired(Evidence):
         centre = self.mean(a) - self.mean(b)
         width = self.critical * np.hypot(self.error(a), self.error(b))
         return centre, centre - width, centre + width
+
+    def excess(self, name, other):
+        found = self.pair(name, other)
+        if found is None:
+            return None
+        centre, _, high = found
+        return centre + (high - centre) * self.one_sided / self.critical
 
     def above(self, name):
         """What the true figure hardly exceeds, for all names at once; None of
@@ -178,6 +201,9 @@ class Counted(Evidence):
         d = self.mean(a) - self.mean(b)
         return d, d, d
 
+    def excess(self, name, other):
+        return self.mean(name) - self.mean(other)
+
     def mean(self, name):
         return float(np.log(self.values[name]))
 
@@ -226,8 +252,8 @@ def is_within_band(evidence, name, names):
     for other in names:
         if other == name:
             continue
-        found = evidence.pair(name, other)
-        if found is None or found[2] > evidence.band:
+        most = evidence.excess(name, other)
+        if most is None or most > evidence.band:
             return False
     return True
 
@@ -292,18 +318,19 @@ def spread(evidence, names):
 
 def time_factor(evidence, names, leader):
     """How many times the units would be needed for a decision, if the
-    estimates stay what they are; None where there is no interval yet."""
+    estimates stay what they are; None where there is no limit yet."""
     factor = 1.0
     for other in names:
         if other == leader:
             continue
-        found = evidence.pair(leader, other)
-        if found is None:
+        most = evidence.excess(leader, other)
+        if most is None:
             return None
-        centre, low, high = found
-        if high <= evidence.band:
+        if most <= evidence.band:
             continue
-        # The interval must end below the band, or above 0.
-        room = max(evidence.band - centre, abs(centre), evidence.band / 2)
-        factor = max(factor, ((high - low) / 2 / room) ** 2)
+        centre = evidence.mean(leader) - evidence.mean(other)
+        # The limit must come below the band; of a leader that is behind this
+        # one by half of it and more, the other is what will be shown.
+        room = max(evidence.band - centre, evidence.band / 2)
+        factor = max(factor, ((most - centre) / room) ** 2)
     return factor

@@ -17,7 +17,6 @@ from .run_file import INCOMPLETE, WRONG, Refused
 
 NO_ANSWER = 1       # nothing keeps the SLO, or nothing is left
 ENVIRONMENT = 3
-REFERENCES = ("software", "blocking")
 
 
 class Question:
@@ -172,10 +171,11 @@ def settled(other, names, choice, pairs, screened):
         for name in names:
             if name not in evidence.names:
                 continue
-            found = evidence.pair(name, other)
-            if found is not None and found[2] <= evidence.band:
-                return (f"in another comparison it takes "
-                        f"{recommend_text.ratio(-found[0])} times as much as "
+            most = evidence.excess(name, other)
+            if most is not None and most <= evidence.band:
+                behind = evidence.mean(other) - evidence.mean(name)
+                return ("in another comparison it took "
+                        f"{recommend_text.ratio(behind)} times as much as "
                         f"{name}")
     factor = screened.factor(other, choice)
     if factor is not None and factor >= situation.SCREENED_OUT:
@@ -234,14 +234,6 @@ def against_references(answer):
         if name in answer.excluded:
             continue
         answer.references[name] = answer.evidence.pair(name, rival)
-
-
-def plain_ways(answer):
-    """Reference rows that make offloading pointless, best first."""
-    found = [name for name in REFERENCES
-             if (answer.references.get(name) or (0, 0, 9e9))[2]
-             <= answer.evidence.band]
-    return sorted(found, key=answer.evidence.mean)
 
 
 def twin_of(answer, question):

@@ -135,8 +135,8 @@ def next_command(answer, question):
 
 def is_settled(answer, name):
     """Is it shown that the leader is at most a band behind this one?"""
-    found = answer.evidence.pair(answer.decision.leader, name)
-    return found is not None and found[2] <= answer.evidence.band
+    most = answer.evidence.excess(answer.decision.leader, name)
+    return most is not None and most <= answer.evidence.band
 
 
 # ---- what else there is to say ----------------------------------------------
@@ -145,9 +145,11 @@ def is_settled(answer, name):
 def plain_ways(answer):
     found = []
     for name in ("software", "blocking"):
-        pair = answer.references.get(name)
-        if pair is not None and pair[2] <= answer.evidence.band:
-            found.append((name, pair))
+        if name not in answer.references:
+            continue
+        most = answer.evidence.excess(name, answer.best_known)
+        if most is not None and most <= answer.evidence.band:
+            found.append((name, answer.references[name]))
     return found
 
 
