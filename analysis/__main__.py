@@ -19,6 +19,7 @@ from switchyard_analysis import run_file
 # scipy takes longer than what most subcommands do.
 SUBCOMMANDS = {
     "compare": ("judge", ("numpy", "scipy")),
+    "contenders": ("contenders", ("numpy", "scipy")),
     "dose": ("dose", ("numpy", "scipy")),
     "export": ("export", ()),
     "merge": ("merge", ()),

@@ -162,7 +162,7 @@ def tie_break(answer, found, question):
 # ---- deciding ---------------------------------------------------------------
 
 
-def settled(other, names, choice, pairs, screened):
+def settled(other, names, pairs, screened):
     """Why an option that was not in the deciding comparison need not be, or
     None."""
     for evidence, group, _ in pairs:
@@ -177,9 +177,9 @@ def settled(other, names, choice, pairs, screened):
                 return ("in another comparison it took "
                         f"{recommend_text.ratio(behind)} times as much as "
                         f"{name}")
-    factor = screened.factor(other, choice)
+    factor = screened.factor(other, names)
     if factor is not None and factor >= situation.SCREENED_OUT:
-        return f"in the screen it took {factor:.2f} times as much as {choice}"
+        return f"in the screen it took {factor:.2f} times as much as the best"
     return None
 
 
@@ -198,8 +198,7 @@ def decide_place(answer, found, question, pairs):
         made = decide.decide(evidence, mine, key)
         open_, why = {}, {}
         for other in sorted(names - set(mine)):
-            reason = settled(other, mine, made.choice or made.leader, pairs,
-                             screened)
+            reason = settled(other, mine, pairs, screened)
             if reason is None:
                 open_[other] = "it was not compared with the others"
             else:

@@ -177,11 +177,13 @@ class Screened:
                 best[r.name] = min(value, best.get(r.name, math.inf))
         self.best = best
 
-    def factor(self, name, other):
-        """How many times as long name takes as other, or None."""
-        if name not in self.best or other not in self.best:
+    def factor(self, name, others):
+        """How many times as long name takes as the best of others, or
+        None."""
+        known = [self.best[other] for other in others if other in self.best]
+        if name not in self.best or not known:
             return None
-        return self.best[name] / self.best[other]
+        return self.best[name] / min(known)
 
 
 class Situation:
