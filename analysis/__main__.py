@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     "export": ("export", ()),
     "merge": ("merge", ()),
     "recommend": ("recommend", ("numpy", "scipy")),
+    "replay": ("replay", ("numpy", "scipy")),
 }
 
 # What they are called in Debian.

@@ -2,6 +2,7 @@
 #include "child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdint.h>
@@ -16,11 +17,13 @@
 #include "command.h"
 #include "interrupt.h"
 
-static SY_NORETURN void become(const char *const *words, size_t count)
+static SY_NORETURN void become(const char *const *words, size_t count,
+                               int is_quiet)
 {
     char **argv = calloc(count + 2, sizeof(*argv));
+    int null = is_quiet ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
 
-    if (argv == NULL)
+    if (argv == NULL || (is_quiet && dup2(null, STDOUT_FILENO) == -1))
         _exit(CLI_ENVIRONMENT);
     argv[0] = (char *)(uintptr_t)program();
     for (size_t i = 0; i < count; i++)
@@ -64,7 +67,7 @@ static int wait_for(pid_t pid)
     return CLI_ENVIRONMENT;
 }
 
-int child_run(const char *const *words)
+int child_run(const char *const *words, int is_quiet)
 {
     size_t count = 0;
     pid_t pid;
@@ -74,7 +77,7 @@ int child_run(const char *const *words)
     fflush(NULL);
     pid = fork();
     if (pid == 0)
-        become(words, count);
+        become(words, count, is_quiet);
     if (pid == -1) {
         say("no process: %s", strerror(errno));
         return CLI_ENVIRONMENT;

@@ -13,11 +13,12 @@
  * SIGINT once, and is waited for: it saves what it has measured. Call
  * catch_interrupts() before.
  *
- * @words  the subcommand and its arguments; ends with NULL
+ * @words     the subcommand and its arguments; ends with NULL
+ * @is_quiet  its standard output is not wanted
  *
  * Returns its exit code, or CLI_ENVIRONMENT after it said what is wrong.
  */
-int child_run(const char *const *words);
+int child_run(const char *const *words, int is_quiet);
 
 /* Print the command line as one would type it, on standard output. */
 void child_print(const char *const *words);

@@ -7,7 +7,6 @@
  * of jobs, and `recommend` decides. Each leaves a run file.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -425,26 +424,6 @@ static int pick_contenders(struct tune *t)
     return -1;
 }
 
-/* Standard output is for the answer. */
-static int run_quietly(const struct words *w)
-{
-    int kept, null, status;
-
-    fflush(stdout);
-    kept = dup(STDOUT_FILENO);
-    null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-    if (kept == -1 || null == -1) {
-        say("/dev/null: %s", strerror(errno));
-        return CLI_ENVIRONMENT;
-    }
-    dup2(null, STDOUT_FILENO);
-    close(null);
-    status = child_run(w->item);
-    dup2(kept, STDOUT_FILENO);
-    close(kept);
-    return status;
-}
-
 static int screen(struct tune *t)
 {
     char duration[32], jobs[JOBS_MAX * 24], id[96];
@@ -460,7 +439,7 @@ static int screen(struct tune *t)
     }
     say("a look at %zu combinations, %d times %s each", t->all.count,
         SCREEN_LOOKS, duration);
-    status = run_quietly(&w);
+    status = child_run(w.item, 1);
     if (interrupted)
         return CLI_INTERRUPTED;
     /* Of a combination that fails the run file says so; others go on. */
@@ -507,7 +486,7 @@ static int compare(struct tune *t, size_t i)
     }
     say("comparing %zu of them and two references, %s jobs in flight",
         t->contenders.count, jobs);
-    status = run_quietly(&w);
+    status = child_run(w.item, 1);
     if (interrupted)
         return CLI_INTERRUPTED;
     return status == CLI_OK || status == CLI_VERDICT ? -1 : status;
