@@ -6,6 +6,7 @@ import re
 import tempfile
 
 from . import decide
+from .run_file import WRONG, Refused
 
 # Limits of the reader.
 CHOICES_MAX = 8
@@ -40,6 +41,11 @@ def split_name(name):
     return switcher, engine
 
 
+def fits(part):
+    """Can a profile hold this name? A run file may hold any."""
+    return re.fullmatch(r"[A-Za-z0-9_.+-]{1,31}", part) is not None
+
+
 def choices(main, by_jobs):
     """[(least jobs or None, name)]: the first for all."""
     found = []
@@ -68,9 +74,9 @@ def fallbacks(main, chosen):
     switchers, engines = [], []
     for name in ranked(main):
         switcher, engine = split_name(name)
-        if switcher not in switchers:
+        if switcher not in switchers and fits(switcher):
             switchers.append(switcher)
-        if engine not in engines:
+        if engine not in engines and fits(engine):
             engines.append(engine)
     # What is chosen for all numbers of jobs needs no place in the lists.
     used = [split_name(name) for _, name in chosen]
@@ -114,6 +120,9 @@ def text(main, by_jobs, question, level):
                                                             level)]
     for jobs, name in chosen:
         switcher, engine = split_name(name)
+        if not fits(switcher) or not fits(engine):
+            raise Refused(WRONG, f"no profile was written: it cannot hold the "
+                          f"name {name!r}")
         lines.append("[choice]" if jobs is None
                      else f'[choice "jobs>={jobs}"]')
         lines += [f"switcher = {switcher}", f"engine = {engine}"]

@@ -397,6 +397,7 @@ def answer_all(question):
     place, around = pick_place(args, places)
     main = consider(question, place, args.objective, is_main=True)
     check_incumbent(main, args.incumbent)
+    question.demands.check_names(question.parts, main.options.values())
     check_left(main, question)
     by_jobs = [main if p == place else consider(question, p, args.objective)
                for p in around]
@@ -460,6 +461,8 @@ def emit(main, by_jobs, question):
     try:
         profile_file.write(path, profile_file.text(main, by_jobs, question,
                                                    level))
+    except Refused as refused:
+        return refused.code, str(refused)
     except OSError as error:
         return ENVIRONMENT, f"--emit-profile {path}: {error.strerror}"
     return 0, f"wrote {path}"
