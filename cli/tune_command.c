@@ -157,8 +157,9 @@ struct tune {
     struct tune_options options;
     struct parts parts;
     struct names all, contenders;
-    char path[PATH_MAX];                    /* of the profile */
-    char id[64];                            /* begins the names of the runs */
+    char references[80]; /* to be compared, too; "": none is near */
+    char path[PATH_MAX]; /* of the profile */
+    char id[64];         /* begins the names of the runs */
     char runs[JOBS_MAX + 1][PATH_MAX + 96]; /* folders, the screen's first */
     char parts_word[RECOMMEND_PARTS_BYTES];
     uint64_t end_ns; /* when it is to be done */
@@ -225,6 +226,7 @@ static int collect(struct tune *t)
         }
     }
     t->contenders = t->all;
+    snprintf(t->references, sizeof(t->references), "software,blocking");
     return -1;
 }
 
@@ -354,19 +356,24 @@ static void make_screen(const struct tune *t, struct words *w, char *duration,
     add_two(w, "--jobs", jobs_list(t, jobs, jobs_bytes));
     add_two(w, "--duration", duration);
     add_two(w, "--seed", "1,2,3");
-    add(w, "--no-reference");
+    add_two(w, "--reference", "software,blocking");
     add_two(w, "--out", t->options.out);
     add_two(w, "--run-id", id);
     add(w, "--json"); /* one object; the table would be taken for the answer */
 }
 
-/* Read names, one a line, that the analysis wrote. */
-static int read_names(struct names *names, int fd)
+/* Read names, one a line, that the analysis wrote: combinations, and with
+   "reference " before them, of rows to compare them with. */
+static int read_names(struct tune *t, int fd)
 {
+    static const char mark[] = "reference ";
+    struct names *names = &t->contenders;
     FILE *file = fdopen(fd, "r");
-    char line[NAME_BYTES + 2];
+    char line[NAME_BYTES + sizeof(mark)];
+    size_t used = 0;
 
     names->count = 0;
+    t->references[0] = '\0';
     if (file == NULL) {
         close(fd);
         return -1;
@@ -375,7 +382,11 @@ static int read_names(struct names *names, int fd)
     while (names->count < NAMES_MAX &&
            fgets(line, sizeof(line), file) != NULL) {
         line[strcspn(line, "\n")] = '\0';
-        if (line[0] != '\0')
+        if (strncmp(line, mark, strlen(mark)) == 0)
+            used += (size_t)snprintf(t->references + used,
+                                     sizeof(t->references) - used, "%s%.30s",
+                                     used == 0 ? "" : ",", line + strlen(mark));
+        else if (line[0] != '\0')
             snprintf(names->item[names->count++], NAME_BYTES, "%.*s",
                      NAME_BYTES - 1, line);
     }
@@ -417,7 +428,7 @@ static int pick_contenders(struct tune *t)
         close(fd);
         return status;
     }
-    if (read_names(&t->contenders, fd) != 0) {
+    if (read_names(t, fd) != 0) {
         say("the screen left nothing to compare");
         return CLI_INCOMPLETE;
     }
@@ -475,7 +486,8 @@ static int compare(struct tune *t, size_t i)
     add_two(&w, "--workload", t->options.workload);
     add_two(&w, "--device", t->options.device);
     add_two(&w, "--jobs", jobs);
-    add_two(&w, "--reference", "software,blocking");
+    add_two(&w, "--reference",
+            t->references[0] != '\0' ? t->references : "none");
     add_two(&w, "--time", time);
     add(&w, "--no-verdict");
     add_two(&w, "--out", t->options.out);
@@ -484,8 +496,9 @@ static int compare(struct tune *t, size_t i)
         child_print(w.item);
         return -1;
     }
-    say("comparing %zu of them and two references, %s jobs in flight",
-        t->contenders.count, jobs);
+    say("comparing %zu of them with each other%s%s, %s jobs in flight",
+        t->contenders.count, t->references[0] != '\0' ? " and with " : "",
+        t->references, jobs);
     status = child_run(w.item, 1);
     if (interrupted)
         return CLI_INTERRUPTED;

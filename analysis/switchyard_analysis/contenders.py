@@ -3,7 +3,10 @@
 
 usage: analysis contenders --to FILE [OPTION...] RUN
 
-Options are those of "recommend". One name a line, the best first.
+Options are those of "recommend". One name a line, the best first, and behind
+them, as "reference NAME", rows of reference that are as near. One that is far
+away needs no comparison, and would make it long: batches have so many
+operations that the shortest takes a millisecond.
 """
 
 import sys
@@ -15,7 +18,7 @@ from .run_file import INCOMPLETE, Refused
 def pick(question):
     """Names that may be chosen, and are near the best for some number of
     jobs."""
-    found = {}
+    found, references = {}, {}
     refusal = None
     for place in situation.places_of(question.found, []):
         answer = recommend.Answer(place, question.args.objective)
@@ -33,10 +36,15 @@ def pick(question):
             if factor < situation.SCREENED_OUT or \
                     name == question.args.incumbent:
                 found[name] = min(factor, found.get(name, factor))
+        for name in recommend.REFERENCES:
+            factor = screened.factor(name, names)
+            if factor is not None and 1 / situation.SCREENED_OUT < factor < \
+                    situation.SCREENED_OUT:
+                references["reference " + name] = True
     if not found:
         raise Refused(INCOMPLETE, "nothing could be measured: " + "; ".join(
             f"{n}: {why}" for n, why in list((refusal or {}).items())[:3]))
-    return sorted(found, key=found.get)
+    return sorted(found, key=found.get) + list(references)
 
 
 def main(argv):

@@ -18,6 +18,9 @@ from .run_file import INCOMPLETE, WRONG, Refused
 NO_ANSWER = 1       # nothing keeps the SLO, or nothing is left
 ENVIRONMENT = 3
 
+# Rows of reference that need no asynchronous jobs.
+REFERENCES = ("software", "blocking")
+
 
 class Question:
     """What is asked, of one place and objective."""
@@ -40,7 +43,9 @@ class Answer:
         self.rate_hz = None
         self.source = None      # words for where the figures come from
         self.missing = None     # why there is no data, and what makes it
-        self.references = {}    # {name: (verdict, interval)} against the choice
+        self.references = {}    # {name: interval} against the choice
+        self.screened_references = {}  # {name: factor}, of those in no
+                                       # comparison
         self.chances = {}
         self.aa = None
 
@@ -186,9 +191,7 @@ def settled(other, names, pairs, screened):
 def decide_place(answer, found, question, pairs):
     names = set(answer.eligible())
     key = tie_break(answer, found, question)
-    screened = found.screened(answer.objective) \
-        if answer.objective in ("throughput", "cpu") else \
-        situation.Screened([], "throughput")
+    screened = found.screened(answer.objective)
     best = None
     for evidence, group, words in sorted(
             pairs, key=lambda p: (-len(names & set(p[0].names)), -p[0].units)):
@@ -219,20 +222,23 @@ def decide_place(answer, found, question, pairs):
         answer.excluded.setdefault(name, reason)
 
 
-def against_references(answer):
+def against_references(answer, screened):
     """Would the plain ways of doing it be as good?"""
     rival = answer.best_known
     if rival is None:
         return
     for name, option in answer.options.items():
-        if option.is_combination or name not in answer.evidence.names:
+        if option.is_combination:
             continue
         state = answer.slo.get(name)
         if state is not None and state[0] != slo.KEEPS:
             continue
         if name in answer.excluded:
             continue
-        answer.references[name] = answer.evidence.pair(name, rival)
+        if name in answer.evidence.names:
+            answer.references[name] = answer.evidence.pair(name, rival)
+        elif screened.factor(name, [rival]) is not None:
+            answer.screened_references[name] = screened.factor(name, [rival])
 
 
 def twin_of(answer, question):
@@ -269,14 +275,13 @@ def consider(question, place, objective, is_main=False):
                                                     question.args.rate)
         return answer
     seen = {name for evidence, _, _ in pairs for name in evidence.names}
-    screen = found.screened(objective).best \
-        if objective in ("throughput", "cpu") else {}
+    screened = found.screened(objective)
     for name in answer.eligible():
-        if name not in seen and name not in screen:
+        if name not in seen and name not in screened.best:
             answer.excluded[name] = \
                 f"no {situation.TITLES[objective][0]} was measured"
     decide_place(answer, found, question, pairs)
-    against_references(answer)
+    against_references(answer, screened)
     answer.aa = twin_of(answer, question)
     if is_main and answer.best_known is not None:
         names = [n for n in answer.evidence.names if n in answer.eligible()]

@@ -143,13 +143,19 @@ def is_settled(answer, name):
 
 
 def plain_ways(answer):
+    """[(name, how much they take of what the choice takes)] of what makes
+    offloading pointless."""
     found = []
     for name in ("software", "blocking"):
-        if name not in answer.references:
-            continue
-        most = answer.evidence.excess(name, answer.best_known)
-        if most is not None and most <= answer.evidence.band:
-            found.append((name, answer.references[name]))
+        if name in answer.references:
+            most = answer.evidence.excess(name, answer.best_known)
+            if most is not None and most <= answer.evidence.band:
+                found.append((name, interval_text(answer.references[name])
+                              + " times as much as"))
+        elif answer.screened_references.get(name, math.inf) <= \
+                1 / situation.SCREENED_OUT:
+            found.append((name, f"{answer.screened_references[name]:.2f} "
+                          "times as much, in the screen, as"))
     return found
 
 
@@ -250,12 +256,11 @@ def headline(answer, question):
     plain = plain_ways(answer)
     words = []
     if plain:
-        name, pair = plain[0]
+        name, much = plain[0]
         how = ("computing in the caller" if name == "software"
                else "submitting and waiting for each operation")
         words.append(f"DO NOT OFFLOAD ASYNCHRONOUSLY: {how} ({name}) takes "
-                     f"{interval_text(pair)} times as much as "
-                     f"{answer.best_known}.")
+                     f"{much} {answer.best_known}.")
     if d.kind == decide.NONE:
         return ["NOTHING LEFT: no option may be recommended."]
     if d.kind == decide.OPEN:

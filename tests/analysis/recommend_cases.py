@@ -298,6 +298,22 @@ def what_was_only_screened_is_out_if_it_was_far_behind(w):
 
 
 @case
+def references_that_are_far_away_need_no_comparison(w):
+    screen = [record(n, ns, ns, jobs=1 if "+" not in n else 8)
+              for n, ns in {"asm+queue": 100, "setjmp+queue": 108,
+                            "software": 20, "blocking": 120}.items()]
+    path = w.write(text_of([meta("20260101T000000Z-000004"), *screen]))
+    done = w.run("--parts", str(w.parts), "--", path, what="contenders")
+    assert done.stdout.splitlines() == [
+        "asm+queue", "setjmp+queue", "reference blocking"], said(done)
+    both = [w.write(comparison({"asm+queue": 100, "setjmp+queue": 110,
+                                "blocking": 120})), path]
+    value = w.ask(*both)
+    assert value["do_not_offload"] == ["software"], value
+    has(w.text(*both), "(software) takes 0.20 times as much, in the screen")
+
+
+@case
 def contenders_are_what_was_not_far_behind(w):
     screen = w.write(text_of([meta("20260101T000000Z-000004")] + [
         record(n, ns, ns, seed) for seed, slow in ((1, 3), (2, 1))
