@@ -7,6 +7,7 @@ within the band of the best, whatever the best is: that, and not a difference
 from all others, is what a choice needs. docs/choosing.md has the rules.
 """
 
+import functools
 import itertools
 
 import numpy as np
@@ -39,6 +40,11 @@ class Evidence:
         is within the band of the best, whichever that is."""
         raise NotImplementedError
 
+    def among(self, names):
+        """The same with these names only: limits that need not hold for
+        others are closer."""
+        raise NotImplementedError
+
     def value(self, name):
         """The typical cost."""
         raise NotImplementedError
@@ -55,20 +61,30 @@ class Paired(Evidence):
         self.column = {name: i for i, name in enumerate(self.names)}
         self.units = len(table)
         self.means = table.mean(axis=0)
-        self.critical = self.one_sided = None
-        if self.units >= estimate.PROCESSES_MIN and len(self.names) > 1:
-            pairs = list(itertools.combinations(range(len(self.names)), 2))
-            self.critical = estimate.critical_value(table, pairs)
-            self.one_sided = estimate.critical_excess(table)
+        self.has_limits = (self.units >= estimate.PROCESSES_MIN
+                           and len(self.names) > 1)
+
+    @functools.cached_property
+    def critical(self):
+        pairs = list(itertools.combinations(range(len(self.names)), 2))
+        return estimate.critical_value(self.table, pairs)
+
+    @functools.cached_property
+    def one_sided(self):
+        return estimate.critical_excess(self.table)
+
+    def among(self, names):
+        columns = [self.column[name] for name in names]
+        return Paired(self.table[:, columns], names, self.band, self.unit)
 
     def pair(self, a, b):
-        if self.critical is None:
+        if not self.has_limits:
             return None
         return estimate.interval(self.table, self.column[a], self.column[b],
                                  self.critical)
 
     def excess(self, name, other):
-        if self.one_sided is None:
+        if not self.has_limits:
             return None
         return estimate.interval(self.table, self.column[name],
                                  self.column[other], self.one_sided)[2]
@@ -118,6 +134,9 @@ class Unpaired(Evidence):
                       for v in self.samples.values())
         self.freedom = sum(len(v) - 1 for v in self.samples.values())
         self.pooled = np.sqrt(squares / self.freedom) if self.freedom else None
+        self.set_limits()
+
+    def set_limits(self):
         self.critical = None
         if self.freedom >= estimate.PROCESSES_MIN - 1:
             count = max(1, len(self.names) * (len(self.names) - 1) // 2)
@@ -139,6 +158,14 @@ class Unpaired(Evidence):
         centre = self.mean(a) - self.mean(b)
         width = self.critical * np.hypot(self.error(a), self.error(b))
         return centre, centre - width, centre + width
+
+    def among(self, names):
+        found = Unpaired({name: self.samples[name] for name in names},
+                         self.band)
+        # What the others show of the noise is as true without them.
+        found.freedom, found.pooled = self.freedom, self.pooled
+        found.set_limits()
+        return found
 
     def excess(self, name, other):
         found = self.pair(name, other)
@@ -200,6 +227,9 @@ class Counted(Evidence):
     def pair(self, a, b):
         d = self.mean(a) - self.mean(b)
         return d, d, d
+
+    def among(self, names):
+        return Counted({name: self.values[name] for name in names}, self.band)
 
     def excess(self, name, other):
         return self.mean(name) - self.mean(other)

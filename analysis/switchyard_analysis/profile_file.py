@@ -46,19 +46,14 @@ def fits(part):
     return re.fullmatch(r"[A-Za-z0-9_.+-]{1,31}", part) is not None
 
 
-def choices(main, by_jobs):
-    """[(least jobs or None, name)]: the first for all."""
+def choices(answers):
+    """[(least jobs or None, name)], the first for all, from [(jobs, name)]."""
     found = []
-    for answer in sorted(by_jobs, key=lambda a: a.place.jobs):
-        name = answer.choice
-        if answer is main:
-            name = answer.best_known
-        if name is None:
-            continue
+    for jobs, name in sorted(answers):
         if not found:
             found.append((None, name))
         elif name != found[-1][1] and len(found) < CHOICES_MAX:
-            found.append((answer.place.jobs, name))
+            found.append((jobs, name))
     return found
 
 
@@ -110,9 +105,10 @@ def measured(main, question, level):
             if value is not None and one_line(value)]
 
 
-def text(main, by_jobs, question, level):
+def text(main, answers, question, level):
+    """The profile. answers: what to use, as [(jobs, name)]."""
     cpu = question.found.meta["machine"].get("cpu_id") or "*"
-    chosen = choices(main, by_jobs)
+    chosen = choices(answers)
     lines = ["[profile]", "format = 1", "policy = use", "",
              f'[machine "cpu={pattern_of(cpu) if cpu != "*" else cpu}"]',
              "[measured]"]

@@ -36,6 +36,7 @@ class Answer:
     def __init__(self, place, objective):
         self.place, self.objective = place, objective
         self.evidence = self.group = self.decision = None
+        self.contest = None     # the evidence, of those that may be chosen
         self.options = {}
         self.excluded = {}      # {name: why}
         self.not_compared = {}  # {name: why}: eligible, but open
@@ -198,7 +199,8 @@ def decide_place(answer, found, question, pairs):
         mine = [n for n in evidence.names if n in names]
         if not mine:
             continue
-        made = decide.decide(evidence, mine, key)
+        contest = evidence.among(mine)
+        made = decide.decide(contest, mine, key)
         open_, why = {}, {}
         for other in sorted(names - set(mine)):
             reason = settled(other, mine, pairs, screened)
@@ -207,7 +209,7 @@ def decide_place(answer, found, question, pairs):
             else:
                 why[other] = reason
         option = (made.is_decided and not open_, made.is_decided, evidence,
-                  group, words, made, open_, why)
+                  group, words, made, open_, why, contest)
         if best is None or option[:2] > best[:2]:
             best = option
         if option[0]:
@@ -217,7 +219,7 @@ def decide_place(answer, found, question, pairs):
         answer.evidence, answer.group, answer.source = pairs[0]
         return
     (_, _, answer.evidence, answer.group, answer.source, answer.decision,
-     answer.not_compared, why) = best
+     answer.not_compared, why, answer.contest) = best
     for name, reason in why.items():
         answer.excluded.setdefault(name, reason)
 
@@ -300,8 +302,6 @@ def confidence(answer):
         return "low", "the A/A pair differs: the machine takes like for unlike"
     if state == "missing":
         return "low", "there is no A/A pair in these runs"
-    if answer.decision.kind == decide.ONLY and answer.objective != "memory":
-        return "high", None
     return "high", None
 
 
@@ -397,8 +397,9 @@ def answer_all(question):
     args = question.args
     places = situation.places_of(question.found, question.groups)
     if not places:
-        raise Refused(INCOMPLETE, "the runs have no combination: 'switchyard "
-                      "compare' measures some")
+        raise Refused(INCOMPLETE, "the runs have no combination that was "
+                      "measured in real time: 'switchyard compare' measures "
+                      "some")
     place, around = pick_place(args, places)
     main = consider(question, place, args.objective, is_main=True)
     check_incumbent(main, args.incumbent)
@@ -463,8 +464,13 @@ def emit(main, by_jobs, question):
     if level != "high" and not question.args.force:
         return INCOMPLETE, f"no profile was written, because {why}; --force " \
             "writes it all the same"
+    # For other numbers of jobs only what is as sure.
+    answers = [(a.place.jobs, a.choice) for a in by_jobs
+               if a is not main and a.choice is not None
+               and (question.args.force or confidence(a)[0] == "high")]
+    answers.append((main.place.jobs, main.best_known))
     try:
-        profile_file.write(path, profile_file.text(main, by_jobs, question,
+        profile_file.write(path, profile_file.text(main, answers, question,
                                                    level))
     except Refused as refused:
         return refused.code, str(refused)

@@ -104,15 +104,15 @@ def command_for(found, objective, rate=None, names=None):
 
 def next_command(answer, question):
     """What would make a decision, and why it takes so long."""
-    rivals = [n for n in answer.evidence.names
-              if n in answer.eligible() and n != answer.decision.leader]
+    rivals = [n for n in answer.contest.names
+              if n != answer.decision.leader]
     open_ = [n for n in rivals if not is_settled(answer, n)]
     names = [answer.decision.leader, *open_, *answer.not_compared]
     if answer.group is None:
         return command_for(answer.found, answer.objective, answer.rate_hz,
                            names), None
-    factor = decide.time_factor(answer.evidence, names if not
-                                answer.not_compared else names[:1 + len(open_)],
+    factor = decide.time_factor(answer.contest, [answer.decision.leader,
+                                                 *open_],
                                 answer.decision.leader)
     spent = answer.group.budget_ns()
     words = ["compare", *names, *where_words(answer.place), "--reference",
@@ -135,7 +135,7 @@ def next_command(answer, question):
 
 def is_settled(answer, name):
     """Is it shown that the leader is at most a band behind this one?"""
-    most = answer.evidence.excess(answer.decision.leader, name)
+    most = answer.contest.excess(answer.decision.leader, name)
     return most is not None and most <= answer.evidence.band
 
 
@@ -445,7 +445,7 @@ def print_missing(answer, out):
           f"{answer.missing}", file=out)
 
 
-def print_evidence(answer, out):
+def print_evidence(answer, question, out):
     e = answer.evidence
     print("\nEvidence", file=out)
     unit = "processes" if e.unit == "process" else e.unit + "s"
@@ -453,6 +453,10 @@ def print_evidence(answer, out):
     paragraph(f"{answer.source}{count}. Intervals hold all at once with "
               f"{100 * estimate.LEVEL:.0f} % confidence; EQUIVALENT: within "
               f"{percent_of(e.band)} of each other.", out, "  ")
+    cut = [r.run_id for r in question.found.runs if r.interrupted]
+    if cut:
+        paragraph(f"Interrupted, and used as far as it goes: {listed(cut)}.",
+                  out, "  ")
     state, twin = answer.aa or ("not needed", None)
     if twin is not None:
         label, triple = twin
@@ -502,7 +506,7 @@ def print_all(answer, by_jobs, others, question, out):
         for words, other in rows:
             print(f"  {words.ljust(width)}  {flip_text(answer, other)}",
                   file=out)
-    print_evidence(answer, out)
+    print_evidence(answer, question, out)
 
 
 # ---- for JSON ---------------------------------------------------------------
@@ -558,6 +562,11 @@ def as_object(answer, by_jobs, others, question):
                   if base and n != base else None,
                   "probability_best": answer.chances.get(n, (None,))[0]}
                  for n in e.names if n in answer.options],
+        pairs=[{"first": a, "second": b,
+                "verdict": decide.verdict(e, a, b),
+                **(interval_object(e.pair(a, b)) or {})}
+               for a, b in itertools.combinations(
+                   [n for n in e.names if n in answer.options], 2)],
         why_not=dict(why_not(answer)),
         elsewhere=[answer_object(other)
                    for _, other in flips(by_jobs, others, answer)])

@@ -165,6 +165,13 @@ def belongs(row, place):
     return row.row in ONE_AT_A_TIME or row.jobs == place.jobs
 
 
+def is_simulated(row):
+    """On a virtual clock switchers and engines take no time at all."""
+    asked = row.line.get("asked")
+    return row.line.get("virtual_clock") is True or (
+        isinstance(asked, dict) and asked.get("virtual_clock") is True)
+
+
 class Screened:
     """Names that were measured in single windows only."""
 
@@ -196,9 +203,10 @@ class Situation:
             for row in g.rows)]
 
         def mine(rows):
-            return [r for r in rows if belongs(r, place)]
+            return [r for r in rows if belongs(r, place)
+                    and not is_simulated(r)]
 
-        self.records = [r for r in mine(found.records)]
+        self.records = mine(found.records)
         self.loads = mine(found.loads)
         self.searches = mine(found.searches)
         self.costs = mine(found.costs)
@@ -291,6 +299,7 @@ def places_of(found, groups):
     places = set()
     rows = [row for g in groups for row in g.rows]
     for row in rows + found.records + found.loads + found.costs:
-        if option_of(row).is_combination and row.jobs is not None:
+        if option_of(row).is_combination and row.jobs is not None and \
+                not is_simulated(row):
             places.add(Place(row.mix, row.device, row.jobs))
     return sorted(places, key=lambda p: (p.mix, p.device or "", p.jobs))

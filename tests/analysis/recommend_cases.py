@@ -139,6 +139,8 @@ def the_best_is_named_with_all_that_belongs_to_it(w):
     assert value["probability_best"] == 1.0, value
     assert [o["verdict"] for o in value["options"]] == [
         None, "SLOWER", "SLOWER", "SLOWER"], value
+    assert len(value["pairs"]) == 6, value["pairs"]
+    assert {p["verdict"] for p in value["pairs"]} == {"FASTER"}, value
     rival = next(o for o in value["options"] if o["name"] == "setjmp+queue")
     low, high = (rival["against_choice"][k] for k in ("low", "high"))
     assert low < 1.12 < high and high - low < 0.03, rival
@@ -470,6 +472,18 @@ def the_least_p99_of_repeats(w):
     value = w.ask(single, options=["--objective", "p99"])
     assert value["verdict"] == "NO DECISION", value
     has(value["next"], "switchyard load", "--rate 20000", "for seed in")
+
+
+@case
+def simulated_time_is_no_figure(w):
+    lines = [load_point("asm+queue", 20000, 1e5, seed=n) for n in range(6)]
+    path = w.write(text_of([meta("20260101T000000Z-00000b"), *lines]))
+    assert w.ask(path, options=["--objective", "p99"])["choice"] == \
+        "asm+queue"
+    for line in lines:
+        line["virtual_clock"] = True
+    path = w.write(text_of([meta("20260101T000000Z-00000b"), *lines]))
+    has(w.refused(path, options=["--objective", "p99"], code=4), "real time")
 
 
 @case
