@@ -19,10 +19,13 @@ from switchyard_analysis import run_file
 # scipy takes longer than what most subcommands do.
 SUBCOMMANDS = {
     "compare": ("judge", ("numpy", "scipy")),
+    "contenders": ("contenders", ("numpy", "scipy")),
     "dose": ("dose", ("numpy", "scipy")),
     "export": ("export", ()),
     "merge": ("merge", ()),
     "report": ("report", ("numpy", "scipy", "matplotlib", "jinja2")),
+    "recommend": ("recommend", ("numpy", "scipy")),
+    "replay": ("replay", ("numpy", "scipy")),
 }
 
 # What they are called in Debian.

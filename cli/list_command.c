@@ -8,7 +8,9 @@
 #include <switchyard/runtime.h>
 
 #include "command.h"
+#include "list.h"
 #include "options.h"
+#include "part_facts.h"
 #include "parts.h"
 #include "print_json.h"
 #include "table.h"
@@ -55,7 +57,7 @@ struct kind {
     const char *key; /* in JSON */
     const struct part *first;
     size_t stride, count;
-    int are_engines;
+    int are_engines, are_switchers;
 };
 
 static const struct part *kind_part(const struct kind *kind, size_t i)
@@ -70,24 +72,28 @@ static void describe_kinds(const struct parts *parts, struct kind kinds[KINDS])
                              &parts->switchers[0].part,
                              sizeof(parts->switchers[0]),
                              parts->switchers_count,
-                             0};
+                             0,
+                             1};
     kinds[1] = (struct kind){"Engines",
                              kind_keys[1],
                              &parts->engines[0].part,
                              sizeof(parts->engines[0]),
                              parts->engines_count,
-                             1};
+                             1,
+                             0};
     kinds[2] = (struct kind){"Devices",
                              kind_keys[2],
                              &parts->devices[0].part,
                              sizeof(parts->devices[0]),
                              parts->devices_count,
+                             0,
                              0};
     kinds[3] = (struct kind){"Workloads",
                              kind_keys[3],
                              &parts->workloads[0].part,
                              sizeof(parts->workloads[0]),
                              parts->workloads_count,
+                             0,
                              0};
     kinds[4] = (struct kind){
         .title = "Reference rows",
@@ -323,7 +329,17 @@ static json_t *kind_to_json(const struct kind *kind, int verbose)
             json_text(part->why), "file",
             part->file != NULL ? json_text(part->file) : json_null());
 
+        if (kind->are_switchers) {
+            const struct part_switcher *sw = (const void *)part;
+
+            json_object_set_new(object, "caps", switcher_caps(sw));
+            json_object_set_new(object, "needs", switcher_needs(sw));
+        }
         if (kind->are_engines) {
+            const struct part_engine *engine = (const void *)part;
+
+            json_object_set_new(object, "caps", engine_caps(engine));
+            json_object_set_new(object, "needs", engine_needs(engine));
             json_object_set_new(object, "own_event_loop",
                                 json_boolean(has_descriptor(part)));
             json_object_set_new(object, "baseline",
@@ -362,6 +378,14 @@ static int print_names(const struct kind *kinds, const char *key)
     return CLI_OK;
 }
 
+json_t *list_to_json(const struct parts *parts, int verbose)
+{
+    struct kind kinds[KINDS];
+
+    describe_kinds(parts, kinds);
+    return kinds_to_json(kinds, KINDS, verbose);
+}
+
 static int run_list(const struct command *self, int argc, char **argv)
 {
     static struct parts parts;
@@ -386,7 +410,7 @@ static int run_list(const struct command *self, int argc, char **argv)
     if (options.names != NULL)
         return print_names(kinds, options.names);
     if (options.json)
-        return print_json(kinds_to_json(kinds, KINDS, options.verbose));
+        return print_json(list_to_json(&parts, options.verbose));
     status = CLI_OK;
     for (i = 0; status == CLI_OK && i < KINDS; i++)
         status = print_kind(&kinds[i]);

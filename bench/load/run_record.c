@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <switchyard/profile.h>
 #include <time.h>
 
 #include "../environment/build_facts.h"
@@ -139,7 +140,7 @@ json_t *sy__run_meta(const struct sy_run_info *info, const char *run_id,
     sy__run_time(now);
     return json_pack(
         "{s:s, s:s, s:s, s:s, s:{s:i, s:i}, s:s, s:o, s:o, s:o, s:o, s:o,"
-        " s:{s:o, s:o, s:o, s:o}, s:{s:o, s:o, s:o, s:o, s:s}}",
+        " s:{s:o, s:o, s:o, s:o, s:s}, s:{s:o, s:o, s:o, s:o, s:s}}",
         "type", "meta", "schema", SY_RUN_FILE_SCHEMA, "protocol",
         SY_PROTOCOL_VERSION, "run_id", run_id, "shard", "index",
         (int)sy__run_shard(info->shard_index), "of",
@@ -148,9 +149,9 @@ json_t *sy__run_meta(const struct sy_run_info *info, const char *run_id,
         suite_object(info), "machine", machine_object(machine), "environment",
         environment_object(machine), "build", "version", text(b.version), "git",
         text(b.git), "compiler", text(b.compiler), "flags", text(b.flags),
-        "libraries", "openssl", text(b.openssl), "liburing", text(b.liburing),
-        "jansson", text(b.jansson), "libc", text(b.libc), "openssl_switch",
-        sy_openssl_switch());
+        "library", sy_profile_build(), "libraries", "openssl", text(b.openssl),
+        "liburing", text(b.liburing), "jansson", text(b.jansson), "libc",
+        text(b.libc), "openssl_switch", sy_openssl_switch());
 }
 
 /* ---- record ------------------------------------------------------------ */
