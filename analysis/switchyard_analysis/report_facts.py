@@ -98,7 +98,7 @@ class Judged:
         self.refused, self.value, self.table = None, None, None
         try:
             self.table = judge.Table(comparisons)
-            self.value = judge.judge(comparisons, self.table)
+            self.value = judge.judge(comparisons, table=self.table)
         except run_file.Refused as refused:
             self.refused = str(refused)
 
