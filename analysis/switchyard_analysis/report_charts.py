@@ -300,8 +300,10 @@ def log_axis(axis, low, high, form):
     from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
     decades = range(math.floor(math.log10(low)) - 1,
                     math.ceil(math.log10(high)) + 1)
-    steps = (1,) if math.log10(high / low) > 3 else (
-        (1, 2, 5) if high / low > 8 else (1, 1.5, 2, 3, 4, 5, 7))
+    ratio = high / low
+    steps = (1,) if ratio > 1000 else (1, 2, 5) if ratio > 8 else (
+        (1, 1.5, 2, 3, 5, 7) if ratio > 3 else
+        (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))
     axis.set_major_locator(FixedLocator(
         [s * 10 ** d for d in decades for s in steps]))
     axis.set_minor_formatter(NullFormatter())

@@ -6,6 +6,7 @@ No script, no request: styles, charts and downloads are in it.
 
 import base64
 import gzip
+import re
 import urllib.parse
 
 from . import report_charts as charts
@@ -81,7 +82,7 @@ this chart (CSV)</a></p>
 {% for row in t.rows[:ROWS_MAX] %}<tr>{% for c, v in zip(t.columns, row) %}\
 {% set text = c.text(v) %}\
 {% if loop.first %}<th scope="row">{% elif not c.is_text %}<td>{% else %}\
-<td class="{{ text if text in STATES else "w" }}">{% endif %}{{ text }}\
+<td class="{{ text if text in STATES else "w" }}">{% endif %}{{ text | units }}\
 {% endfor %}
 
 {% endfor %}
@@ -197,6 +198,9 @@ def data_link(text, kind):
     return f"data:{kind};charset=utf-8" + min(quoted, packed, key=len)
 
 
+# Before a unit, lines are not broken.
+UNITS = re.compile(r"(?<=\d) (?=(?:ns|µs|ms|s|B|KiB|MiB|GiB|%)\b)")
+
 # A file that is longer is packed.
 PLAIN_BYTES_MAX = 40_000
 
@@ -219,6 +223,7 @@ def page(title, subtitle, sections, downloads, notes, rows_max):
     from markupsafe import Markup
     environment = jinja2.Environment(autoescape=True, trim_blocks=True,
                                      undefined=jinja2.StrictUndefined)
+    environment.filters["units"] = lambda text: UNITS.sub("\u00a0", text)
     environment.globals.update(
         zip=zip, WORDS=WORDS, ROWS_OPEN=ROWS_OPEN,
         ROWS_MAX=rows_max, STATES=STATES,

@@ -573,6 +573,9 @@ def percentiles(facts):
             continue
         chosen, rate = common_points(groups)
         if not chosen:
+            section.say(f"{facts.name_of(place)}: no row held any of its "
+                        "rates, so no distribution of responses is shown; "
+                        "measure at lower ones.", "beware")
             continue
         number += 1
         shown = rank_for_charts(chosen, lambda p: histogram.quantile(
@@ -603,7 +606,9 @@ def percentiles(facts):
             "-: too few samples."))
     rows = [latency_row(facts, label, p)
             for points in by_place(facts.loads).values()
-            for label, p in zip(labels_of(points), points)]
+            for label, p in sorted(
+                zip(labels_of(points), points), key=lambda item: (
+                    item[0], item[1].rate_hz or 0))]
     if rows:
         section.tables.append(Table("Each point of load", [
             Column("row"), Column("workload and device"), Column("loop"),
@@ -783,16 +788,17 @@ def cost(facts):
 
 def memory(facts):
     section = Section("memory", "Memory per paused job")
-    section.missing = "switchyard cost --jobs 8,64,1000"
+    section.missing = ("switchyard cost --paused-jobs 8; again with 64 and "
+                       "1000")
     for number, (place, rows) in enumerate(places_of(section, facts.costs),
                                            1):
         groups = {}
         for row in rows:
             value = row.per("resident_bytes")
-            if value is not None and row.jobs:
-                groups.setdefault(row.name, []).append((row.jobs, value))
-        for points in groups.values():
-            points.sort()
+            if value is not None:
+                groups.setdefault(row.name, {})[row.paused_jobs] = value
+        groups = {name: sorted(points.items())
+                  for name, points in groups.items()}
         if not groups:
             continue
         order = sorted(groups, key=lambda name: groups[name][-1][1])

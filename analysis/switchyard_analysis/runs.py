@@ -224,6 +224,12 @@ class Cost(Row):
         per = inside(self.counts, thing, "per")
         return count / per if count is not None and per else None
 
+    @property
+    def paused_jobs(self):
+        """So many jobs were paused when resident_bytes was counted; it is
+        not the number in flight of the other counts."""
+        return inside(self.counts, "resident_bytes", "per")
+
     def why(self, thing):
         """Why it was not counted, or None."""
         value = self.counts.get(thing)
