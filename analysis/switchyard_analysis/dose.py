@@ -156,7 +156,7 @@ def real_dose(comparisons, number, factor, nominal):
     """What the spin really lasts: the median of what processes measured."""
     found = [p["doses"][number][factor + "_ps"] / 1000
              for c in comparisons for p in c.processes
-             if p.get("doses") and p["doses"][number]
+             if number < len(p.get("doses") or ()) and p["doses"][number]
              and p["doses"][number][factor + "_ps"] > 0]
     return float(np.median(found)) if found else float(nominal)
 

@@ -131,11 +131,17 @@ def text(main, answers, question, level):
 
 
 def write(path, content):
-    """All of it or nothing; what was there stays until then."""
+    """All of it or nothing; what was there stays until then. Devices and pipes
+    are written to: to replace one would take it from the whole machine."""
     if os.path.isdir(path):
         raise IsADirectoryError(21, "is a folder")
-    folder = os.path.dirname(os.path.abspath(path))
-    fd, temporary = tempfile.mkstemp(prefix=".profile-", dir=folder)
+    if os.path.exists(path) and not os.path.isfile(path):
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(content)
+        return
+    path = os.path.realpath(path)  # what a link points to is replaced
+    fd, temporary = tempfile.mkstemp(prefix=".profile-",
+                                     dir=os.path.dirname(path))
     try:
         with os.fdopen(fd, "w", encoding="utf-8") as f:
             f.write(content)

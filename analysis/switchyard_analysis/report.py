@@ -104,7 +104,9 @@ def as_csv(sections):
                 for column, value in list(zip(t.columns, row))[first:]:
                     if value not in (None, ""):
                         writer.writerow((
-                            s.name, t.title, " | ".join(row[:first]),
+                            s.name, t.title,
+                            " | ".join("-" if c is None else str(c)
+                                       for c in row[:first]),
                             column.title, value))
     return out.getvalue()
 

@@ -50,8 +50,16 @@ def is_object(value):
     return isinstance(value, dict)
 
 
+def has_numbers(*keys):
+    """An object in which these, where they are there at all, are numbers."""
+    return lambda value: is_object(value) and all(
+        value.get(key) is None or is_number(value[key]) for key in keys)
+
+
 def is_machine(value):
-    return is_object(value) and is_text(value.get("fingerprint"))
+    return has_numbers("cpus", "cpus_usable", "memory_bytes",
+                       "page_bytes")(value) \
+        and is_text(value.get("fingerprint"))
 
 
 def is_texts(value):
@@ -67,6 +75,24 @@ def is_mix(value):
         is_object(item) and is_text(item.get("workload"))
         and or_null(is_number)(item.get("param_bytes"))
         and is_number(item.get("weight")) for item in value)
+
+
+DOSE_KEYS = {"switches", "wakes", "device_operations", "collected",
+             "switch_ns", "wake_ns", "collect_ns", "device_ns"}
+
+
+def is_dose(value):
+    """What was counted while something took longer."""
+    return is_object(value) and all(map(is_number, value.values())) \
+        and DOSE_KEYS <= value.keys()
+
+
+def is_real_doses(value):
+    """How long that was, of each candidate."""
+    return isinstance(value, list) and all(
+        each is None or is_object(each) and all(
+            is_number(each.get(key)) for key in
+            ("switch_ps", "wake_ps", "device_ps")) for each in value)
 
 
 WORDS = {is_text: "text", is_number: "number", is_object: "object",
@@ -90,9 +116,21 @@ SHAPES = {
     "end": {"records": is_number},
 }
 
+# Likewise, but they may be absent or null.
+MAY_HAVE = {
+    "meta": {"argv": is_texts, "libraries": is_object,
+             "environment": has_numbers("syscall_ns", "steal_boot_permille")},
+    "process": {"doses": is_real_doses},
+    "batch": {"dose": is_dose},
+}
+
 
 def check_shape(line, where):
     kind = line["type"]
+    for key, is_right in MAY_HAVE.get(kind, {}).items():
+        if line.get(key) is not None and not is_right(line[key]):
+            raise Refused(WRONG, f"{where}: the {kind} has no "
+                          f"{WORDS.get(is_right, 'usable')} '{key}'")
     for key, is_right in SHAPES.get(kind, {}).items():
         if key not in line or not is_right(line[key]):
             raise Refused(WRONG, f"{where}: the {kind} has no "

@@ -135,6 +135,8 @@ static int read_lines(struct reader *r, FILE *file)
         int is_whole = line[bytes] != '\0', err;
 
         r->line++;
+        if (!is_whole && bytes + 1 < sizeof(line) && !feof(file))
+            return refuse(r, -EINVAL, "a zero byte; a trace is text");
         if (!is_whole && bytes + 1 == sizeof(line) && line[0] != '#')
             return refuse(r, -EINVAL, "longer than a time can be");
         if (!is_whole && bytes + 1 == sizeof(line)) {

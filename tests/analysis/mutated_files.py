@@ -49,7 +49,12 @@ def run_lines():
     plain = histogram([(3, 2), (300, 7)], 3, 345)
     mix = [{"workload": "null", "param_bytes": None, "weight": 1},
            {"workload": "sha256", "param_bytes": 1024, "weight": 2}]
-    lines = [dict(lines_of()[0], started="2026-01-31T12:00:00Z")]
+    lines = [dict(lines_of()[0], started="2026-01-31T12:00:00Z",
+                  argv=["switchyard", "run", "--seed", "1"],
+                  environment={"syscall_ns": 99, "steal_boot_permille": 1},
+                  libraries={"libc": "glibc 2.36"})]
+    lines[0]["machine"] = dict(lines[0]["machine"], cpus_usable=2,
+                               memory_bytes=2 ** 30, page_bytes=4096)
     for jobs in (1, 8):
         lines.append({
             "type": "record", "name": "asm+queue", "row": "combination",
@@ -168,11 +173,13 @@ def main():
         print(f"skipped: {missing}")
         return 77
     export = importlib.import_module("switchyard_analysis.export").main
+    merge = importlib.import_module("switchyard_analysis.merge").main
     kinds = [(lines_of(processes=4, rounds=2), judge, ("--json",)),
              (lines_of(processes=4, rounds=2), judge, ()),
              (run_lines(), export, ("--format", "json")),
              (run_lines(), export, ("--format", "hdr")),
-             (run_lines(), export, ("--format", "csv"))]
+             (run_lines(), export, ("--format", "csv")),
+             (run_lines(), merge, ())]
     rng = random.Random(args.seed)
     failed, codes = 0, {}
     with tempfile.TemporaryDirectory() as folder:

@@ -11,6 +11,7 @@ told, and what there is on this machine. Uses the helpers of command_line.py.
 
 import argparse
 import json
+import os
 import pathlib
 import sys
 import tempfile
@@ -131,6 +132,25 @@ def an_unwritable_profile(w):
         result = w.run("recommend", run, "--emit-profile", path, "--force")
         assert result.returncode == 3 and word in result.stderr, result
     assert not list(pathlib.Path(w.folder).glob(".profile-*"))
+
+
+@case
+def a_profile_where_something_else_is(w):
+    run = measured(w)
+    folder = pathlib.Path(w.folder)
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    expect(w.run("recommend", run, "--emit-profile", "pipe", "--force"), 0)
+    written = os.read(reader, 65536)
+    os.close(reader)
+    assert pipe.is_fifo() and written.startswith(b"[profile]"), written
+    (folder / "real.conf").write_text("old", encoding="ascii")
+    (folder / "link.conf").symlink_to("real.conf")
+    expect(w.run("recommend", run, "--emit-profile", "link.conf", "--force"),
+           0)
+    assert (folder / "link.conf").is_symlink()
+    expect(w.run("profile", "verify", "real.conf"), 0)
 
 
 @case

@@ -185,6 +185,11 @@ static void what_is_no_trace(void)
     CHECK_EQ(sy_arrival_trace_read(&trace, "/nowhere/x", why, sizeof(why)),
              -ENOENT);
     CHECK(strstr(why, "/nowhere/x: cannot be opened") != NULL);
+
+    /* Has no end: only the first bytes say that it is no trace. */
+    CHECK_EQ(sy_arrival_trace_read(&trace, "/dev/zero", why, sizeof(why)),
+             -EINVAL);
+    CHECK(strstr(why, "/dev/zero:1: a zero byte") != NULL);
 }
 
 int main(void)
