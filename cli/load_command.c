@@ -479,6 +479,16 @@ static int create_file(struct load_run *s)
     return -1;
 }
 
+static void show(const struct load_run *s)
+{
+    if (s->options.run.json || s->shown_count == 0)
+        return;
+    if (s->options.search != NULL)
+        putchar('\n');
+    if (load_table_print(s->shown, s->shown_count, stdout) != 0)
+        say("no memory for the table");
+}
+
 static int finish(struct load_run *s, size_t misses, const char *busy)
 {
     char why[SY_RUN_PATH_BYTES + 256] = "", path[SY_RUN_PATH_BYTES];
@@ -489,14 +499,9 @@ static int finish(struct load_run *s, size_t misses, const char *busy)
     if (err != 0)
         say("--out: cannot write the run file: %s", why);
     /* Without a file the figures are still worth showing. */
-    if (!s->options.run.json && s->shown_count > 0) {
-        if (s->options.search != NULL)
-            putchar('\n');
-        if (load_table_print(s->shown, s->shown_count, stdout) != 0)
-            say("no memory for the table; the run file has everything");
-        if (busy[0] != '\0')
-            printf("\n%s\n", busy);
-    }
+    show(s);
+    if (!s->options.run.json && s->shown_count > 0 && busy[0] != '\0')
+        printf("\n%s\n", busy);
     fflush(stdout);
     status = judge(s, misses);
     if (interrupted)
@@ -529,6 +534,8 @@ static int measure_and_show(struct load_run *s)
     }
     say_over_end();
     if (status != -1 && status != CLI_INTERRUPTED) {
+        show(s);
+        say("the run file is removed; the figures above are all there is");
         sy_run_file_discard(&s->file);
         return status;
     }

@@ -814,6 +814,14 @@ static int run(struct point *p, const struct sy_load_spec *spec,
     return err;
 }
 
+/* By a virtual clock time passes where a loop waits for the device: "software"
+   has none, and "callback" does not wait while arrivals are to come. */
+static bool can_be_moved(const struct sy_load_spec *spec)
+{
+    return !spec->exp.virtual_clock || (spec->exp.row != SY_ROW_SOFTWARE &&
+                                        spec->exp.row != SY_ROW_CALLBACK);
+}
+
 int sy_load_point_run(const struct sy_load_spec *spec,
                       struct sy_load_result *out)
 {
@@ -827,6 +835,12 @@ int sy_load_point_run(const struct sy_load_spec *spec,
     err = check(spec, out);
     if (err != 0)
         return err;
+    if (!can_be_moved(spec)) {
+        out->outcome.status = SY_OUTCOME_SKIPPED;
+        snprintf(out->outcome.reason, sizeof(out->outcome.reason),
+                 "its loop does not move a virtual clock");
+        return 0;
+    }
     p = shared_memory(sizeof(*p) + sizeof(*shared));
     if (p == NULL)
         return refuse(out, -ENOMEM, "no memory");
