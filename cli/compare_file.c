@@ -8,6 +8,8 @@
 #include <string.h>
 #include <switchyard/clock.h>
 
+#include "../bench/load/json_values.h"
+
 /* Waiting for a CPU for more than so much of a batch is a disturbance. */
 #define WAITED_PART 100
 
@@ -17,18 +19,6 @@
 #define BATCH_NS_MAX  (3600 * SY_NS_PER_S)
 #define DISAGREE_PART 8
 #define DISAGREE_NS   (100 * SY_NS_PER_US)
-
-static json_t *number(uint64_t value)
-{
-    return json_integer((json_int_t)value);
-}
-
-static json_t *text(const char *s)
-{
-    json_t *value = s != NULL && s[0] != '\0' ? json_string(s) : json_null();
-
-    return value != NULL ? value : json_null();
-}
 
 /* Takes the reference. */
 static int add(struct sy_run_file *file, json_t *object, char *why,
@@ -52,14 +42,16 @@ static json_t *comparison(const struct contest *c, const char *suite)
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:b, "
         "s:o}",
-        "type", "comparison", "suite", text(suite), "seed", number(c->seed),
-        "candidates", number(c->count), "processes", number(c->processes),
-        "rounds", number(c->rounds), "budget_ns",
-        c->budget_ns == 0 ? json_null() : number(c->budget_ns), "tick_ns",
-        number(c->tick_ns), "floor_ns", number(c->floor_ns), "layouts",
-        number(c->layouts), "layouts_there", number(c->layouts_there), "twin",
+        "type", "comparison", "suite", sy__json_text(suite), "seed",
+        sy__json_number(c->seed), "candidates", sy__json_number(c->count),
+        "processes", sy__json_number(c->processes), "rounds",
+        sy__json_number(c->rounds), "budget_ns",
+        c->budget_ns == 0 ? json_null() : sy__json_number(c->budget_ns),
+        "tick_ns", sy__json_number(c->tick_ns), "floor_ns",
+        sy__json_number(c->floor_ns), "layouts", sy__json_number(c->layouts),
+        "layouts_there", sy__json_number(c->layouts_there), "twin",
         contest_twin(c), "aslr", (int)c->aslr, "planted_permille",
-        number(c->plant_permille));
+        sy__json_number(c->plant_permille));
 }
 
 /* "candidate" with what the experiment is. */
@@ -76,8 +68,8 @@ static json_t *candidate_object(const struct contest *c, uint32_t entry,
         return NULL;
     sy_experiment_name(exp, name, sizeof(name));
     if (json_object_set_new(object, "type", json_string("candidate")) != 0 ||
-        json_object_set_new(object, "name", text(name)) != 0 ||
-        json_object_set_new(object, "label", text(label)) != 0) {
+        json_object_set_new(object, "name", sy__json_text(name)) != 0 ||
+        json_object_set_new(object, "label", sy__json_text(label)) != 0) {
         json_decref(object);
         return NULL;
     }
@@ -106,9 +98,9 @@ static json_t *dose_of_candidate(const struct contest *c, unsigned i)
         return json_object();
     sy_dose_get((unsigned)entry->dose, &dose);
     return json_pack("{s:{s:o, s:o, s:o}}", "dose", "switch_ns",
-                     number(dose.ns[SY_DOSE_SWITCH]), "wake_ns",
-                     number(dose.ns[SY_DOSE_WAKE]), "device_ns",
-                     number(dose.ns[SY_DOSE_DEVICE]));
+                     sy__json_number(dose.ns[SY_DOSE_SWITCH]), "wake_ns",
+                     sy__json_number(dose.ns[SY_DOSE_WAKE]), "device_ns",
+                     sy__json_number(dose.ns[SY_DOSE_DEVICE]));
 }
 
 static json_t *dose_of_batch(const struct contest *c,
@@ -121,11 +113,14 @@ static json_t *dose_of_batch(const struct contest *c,
         return json_object();
     return json_pack(
         "{s:{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}}", "dose", "jobs",
-        number(d->jobs), "switches", number(d->applied[SY_DOSE_SWITCH]),
-        "wakes", number(d->applied[SY_DOSE_WAKE]), "device_operations",
-        number(d->applied[SY_DOSE_DEVICE]), "collected", number(d->collected),
-        "switch_ns", number(d->switch_ns), "wake_ns", number(d->wake_ns),
-        "collect_ns", number(d->collect_ns), "device_ns", number(d->device_ns));
+        sy__json_number(d->jobs), "switches",
+        sy__json_number(d->applied[SY_DOSE_SWITCH]), "wakes",
+        sy__json_number(d->applied[SY_DOSE_WAKE]), "device_operations",
+        sy__json_number(d->applied[SY_DOSE_DEVICE]), "collected",
+        sy__json_number(d->collected), "switch_ns",
+        sy__json_number(d->switch_ns), "wake_ns", sy__json_number(d->wake_ns),
+        "collect_ns", sy__json_number(d->collect_ns), "device_ns",
+        sy__json_number(d->device_ns));
 }
 
 /* How long the doses are in a process: a list of each candidate's, null for
@@ -142,11 +137,13 @@ static json_t *doses_of_process(const struct contest *c,
 
         has_doses |= level >= 0;
         (void)json_array_append_new(
-            list, level < 0 ? json_null()
-                            : json_pack("{s:o, s:o, s:o}", "switch_ps",
-                                        number(ps[SY_DOSE_SWITCH]), "wake_ps",
-                                        number(ps[SY_DOSE_WAKE]), "device_ps",
-                                        number(ps[SY_DOSE_DEVICE])));
+            list,
+            level < 0
+                ? json_null()
+                : json_pack("{s:o, s:o, s:o}", "switch_ps",
+                            sy__json_number(ps[SY_DOSE_SWITCH]), "wake_ps",
+                            sy__json_number(ps[SY_DOSE_WAKE]), "device_ps",
+                            sy__json_number(ps[SY_DOSE_DEVICE])));
     }
     if (has_doses)
         return json_pack("{s:o}", "doses", list);
@@ -161,11 +158,12 @@ static json_t *candidate(const struct contest *c, unsigned i)
     return merged(
         merged(candidate_object(c, one->entry, one->label),
                dose_of_candidate(c, i)),
-        json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "candidate", number(i),
-                  "task", number(one->task), "twin_of",
+        json_pack("{s:o, s:o, s:o, s:o, s:s, s:o}", "candidate",
+                  sy__json_number(i), "task", sy__json_number(one->task),
+                  "twin_of",
                   one->twin_of < 0 ? json_null() : json_integer(one->twin_of),
-                  "operations", number(c->operations[i]), "status", "ok",
-                  "reason", json_null()));
+                  "operations", sy__json_number(c->operations[i]), "status",
+                  "ok", "reason", json_null()));
 }
 
 static json_t *candidate_left_out(const struct contest *c, unsigned i)
@@ -178,7 +176,7 @@ static json_t *candidate_left_out(const struct contest *c, unsigned i)
                   "task", json_null(), "twin_of", json_null(), "operations",
                   json_null(), "status",
                   one->status == SY_OUTCOME_SKIPPED ? "skipped" : "failed",
-                  "reason", text(one->reason)));
+                  "reason", sy__json_text(one->reason)));
 }
 
 int compare_file_begin(struct sy_run_file *file, const struct contest *c,
@@ -238,17 +236,20 @@ static json_t *batch(const struct contest *c, unsigned process,
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
         " s:o, s:o, s:o, s:o, s:o}",
-        "type", "batch", "process", number(process), "round", number(b->round),
-        "position", number(b->position), "candidate", number(b->candidate),
-        "operations", number(m->operations), "elapsed_ns",
-        number(m->elapsed_ns), "cpu_ns", number(m->cpu_ns), "thread_cpu_ns",
-        number(m->thread_cpu_ns), "switches_voluntary",
-        number(m->switches_voluntary), "switches_involuntary",
-        number(m->switches_involuntary), "faults_minor",
-        number(m->faults_minor), "faults_major", number(m->faults_major),
-        "steal_ns", number(m->steal_ns), "waited_ns", number(m->waited_ns),
-        "migrations", number(m->migrations), "cpu", number(m->cpu), "verified",
-        number(m->verified), "tags", tags(c, share, m));
+        "type", "batch", "process", sy__json_number(process), "round",
+        sy__json_number(b->round), "position", sy__json_number(b->position),
+        "candidate", sy__json_number(b->candidate), "operations",
+        sy__json_number(m->operations), "elapsed_ns",
+        sy__json_number(m->elapsed_ns), "cpu_ns", sy__json_number(m->cpu_ns),
+        "thread_cpu_ns", sy__json_number(m->thread_cpu_ns),
+        "switches_voluntary", sy__json_number(m->switches_voluntary),
+        "switches_involuntary", sy__json_number(m->switches_involuntary),
+        "faults_minor", sy__json_number(m->faults_minor), "faults_major",
+        sy__json_number(m->faults_major), "steal_ns",
+        sy__json_number(m->steal_ns), "waited_ns",
+        sy__json_number(m->waited_ns), "migrations",
+        sy__json_number(m->migrations), "cpu", sy__json_number(m->cpu),
+        "verified", sy__json_number(m->verified), "tags", tags(c, share, m));
 }
 
 static const char *end_word(enum compare_end end)
@@ -273,23 +274,26 @@ static json_t *process_object(unsigned process_number, const char *layout,
     json_t *offsets = json_array();
 
     for (uint32_t i = 0; i < share->count; i++)
-        (void)json_array_append_new(offsets, number(share->stack_offsets[i]));
+        (void)json_array_append_new(offsets,
+                                    sy__json_number(share->stack_offsets[i]));
     return json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o,"
         " s:o, s:s, s:o, s:o}",
-        "type", "process", "process", number(process_number), "seed",
-        number(share->seed & INT64_MAX), "environment_bytes",
-        number(p->environment_bytes), "stack_offsets_bytes", offsets, "cpu",
-        share->cpu < 0 ? json_null() : json_integer(share->cpu), "cpus",
-        number(share->cpus), "layout", text(layout), "twin_offset_bytes",
+        "type", "process", "process", sy__json_number(process_number), "seed",
+        sy__json_number(share->seed & INT64_MAX), "environment_bytes",
+        sy__json_number(p->environment_bytes), "stack_offsets_bytes", offsets,
+        "cpu", share->cpu < 0 ? json_null() : json_integer(share->cpu), "cpus",
+        sy__json_number(share->cpus), "layout", sy__json_text(layout),
+        "twin_offset_bytes",
         share->twin_offset_bytes == 0 ? json_null()
                                       : json_integer(share->twin_offset_bytes),
-        "first_round", number(share->first_round), "rounds",
-        number(share->rounds), "aslr", (int)share->aslr, "batches",
-        number(p->batches), "setup_ns", number(share->setup_ns), "elapsed_ns",
-        number(p->elapsed_ns), "status", end_word(p->end), "candidate",
+        "first_round", sy__json_number(share->first_round), "rounds",
+        sy__json_number(share->rounds), "aslr", (int)share->aslr, "batches",
+        sy__json_number(p->batches), "setup_ns",
+        sy__json_number(share->setup_ns), "elapsed_ns",
+        sy__json_number(p->elapsed_ns), "status", end_word(p->end), "candidate",
         p->culprit < 0 ? json_null() : json_integer(p->culprit), "reason",
-        text(p->reason));
+        sy__json_text(p->reason));
 }
 
 int compare_file_process(struct sy_run_file *file, const struct contest *c,

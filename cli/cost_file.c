@@ -4,20 +4,14 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "../bench/load/json_values.h"
 #include "../bench/load/run_file.h"
-
-static json_t *text_or_null(const char *s)
-{
-    json_t *value = s[0] != '\0' ? json_string(s) : json_null();
-
-    return value != NULL ? value : json_null();
-}
 
 static json_t *count_object(const struct sy_cost_count *c)
 {
     if (c->count < 0)
         return json_pack("{s:n, s:n, s:o}", "count", "per", "why",
-                         text_or_null(c->why));
+                         sy__json_text(c->why));
     return json_pack("{s:I, s:I, s:n}", "count", (json_int_t)c->count, "per",
                      (json_int_t)c->per, "why");
 }
@@ -53,7 +47,7 @@ static json_t *own_members(const struct sy_experiment *exp, uint64_t operations,
                      "clock", exp->virtual_clock ? "virtual" : "real",
                      "operations", (json_int_t)operations, "seed",
                      (json_int_t)exp->seed, "status", status_name(cost->status),
-                     "reason", text_or_null(cost->reason), "counts",
+                     "reason", sy__json_text(cost->reason), "counts",
                      counts_object(cost));
 }
 

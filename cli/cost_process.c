@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #include "command.h"
+#include "last_line.h"
+#include "program_file.h"
 
 #define LOOK_MS 20
 #define MAGIC   UINT32_C(0x73796374)
@@ -49,22 +51,6 @@ struct pass {
 
 /* ---- finding programs ---------------------------------------------------- */
 
-static int find_valgrind(char path[PATH_MAX])
-{
-    const char *folders = getenv("PATH");
-
-    while (folders != NULL && *folders != '\0') {
-        size_t bytes = strcspn(folders, ":");
-
-        snprintf(path, PATH_MAX, "%.*s/valgrind", (int)bytes, folders);
-        if (bytes > 0 && bytes < PATH_MAX - 16 && access(path, X_OK) == 0)
-            return 1;
-        folders += bytes + (folders[bytes] == ':');
-    }
-    path[0] = '\0';
-    return 0;
-}
-
 int cost_launch_prepare(struct cost_launch *launch)
 {
     ssize_t n = readlink("/proc/self/exe", launch->exe, sizeof(launch->exe));
@@ -75,12 +61,15 @@ int cost_launch_prepare(struct cost_launch *launch)
         return CLI_ENVIRONMENT;
     }
     launch->exe[n] = '\0';
-    launch->valgrind[0] = '\0';
+    launch->no_valgrind = NULL;
     if (!sy_cost_can_callgrind(&why))
         launch->no_valgrind = why;
-    else if (!find_valgrind(launch->valgrind))
+    else if (program_find("valgrind", launch->valgrind,
+                          sizeof(launch->valgrind)) != 0)
         launch->no_valgrind = "valgrind is not installed (Debian's package "
                               "valgrind)";
+    if (launch->no_valgrind != NULL)
+        launch->valgrind[0] = '\0';
     return -1;
 }
 
@@ -196,27 +185,6 @@ static enum end wait_for(const struct pass *p, pid_t pid, int *status)
     }
 }
 
-/* The last line of what it wrote to standard error, "" if nothing. */
-static void last_words(int fd, char *text, size_t bytes)
-{
-    ssize_t n;
-    char *line, *end;
-    off_t size = lseek(fd, 0, SEEK_END);
-    off_t from = size > (off_t)bytes - 1 ? size - (off_t)bytes + 1 : 0;
-
-    n = pread(fd, text, bytes - 1, from);
-    text[n > 0 ? n : 0] = '\0';
-    end = text + strlen(text);
-    while (end > text && end[-1] == '\n')
-        *--end = '\0';
-    line = strrchr(text, '\n');
-    if (line != NULL)
-        memmove(text, line + 1, strlen(line + 1) + 1);
-    for (; *text != '\0'; text++)
-        if ((unsigned char)*text < 0x20)
-            *text = ' ';
-}
-
 static void conclude(const struct pass *p, enum end end, int status,
                      struct sy_cost *cost)
 {
@@ -229,7 +197,7 @@ static void conclude(const struct pass *p, enum end end, int status,
     }
     sy_cost_clear(cost, "it was not counted");
     cost->status = SY_OUTCOME_FAILED;
-    last_words(p->log_fd, words, sizeof(words));
+    last_line(p->log_fd, words, sizeof(words));
     if (end == END_TIMEOUT)
         snprintf(
             cost->reason, sizeof(cost->reason),

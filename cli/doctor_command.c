@@ -7,6 +7,7 @@
 
 #include "../bench/environment/checkup.h"
 #include "../bench/environment/fingerprint.h"
+#include "../bench/load/json_values.h"
 #include "command.h"
 #include "options.h"
 #include "print_json.h"
@@ -155,11 +156,6 @@ static void print_people(const struct diagnosis *d)
 
 /* ---- for programs -------------------------------------------------------- */
 
-static json_t *text_or_null(const char *s)
-{
-    return s[0] != '\0' ? json_string(s) : json_null();
-}
-
 static json_t *checks_array(const struct diagnosis *d)
 {
     json_t *array = json_array();
@@ -171,8 +167,8 @@ static json_t *checks_array(const struct diagnosis *d)
             array, json_pack("{s:s, s:s, s:s, s:s, s:o, s:o}", "name",
                              sy_checks[i].name, "title", sy_checks[i].title,
                              "state", sy_check_state_name(f->state), "found",
-                             f->found, "effect", text_or_null(f->effect),
-                             "remedy", text_or_null(f->remedy)));
+                             f->found, "effect", sy__json_text(f->effect),
+                             "remedy", sy__json_text(f->remedy)));
     }
     return array;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <switchyard/clock.h>
 
+#include "../bench/load/json_values.h"
 #include "../bench/load/run_file.h"
 #include "../bench/load/williams.h"
 #include "../devices/timed_spin.h"
@@ -204,18 +205,6 @@ static int look(struct campaign *c)
 
 /* ---- the run file -------------------------------------------------------- */
 
-static json_t *number(uint64_t value)
-{
-    return json_integer((json_int_t)value);
-}
-
-static json_t *text(const char *s)
-{
-    json_t *value = s[0] != '\0' ? json_string(s) : json_null();
-
-    return value != NULL ? value : json_string("?"); /* it is not UTF-8 */
-}
-
 /* Takes the reference. */
 static int add_line(struct campaign *c, json_t *object)
 {
@@ -232,11 +221,12 @@ static int add_line(struct campaign *c, json_t *object)
 
 static json_t *dose_object(const struct trial *t)
 {
-    return json_pack("{s:o, s:b, s:o, s:o, s:o}", "label", text(t->label),
-                     "is_dosed", t->is_dosed, "switch_ns",
-                     number(t->dose.ns[SY_DOSE_SWITCH]), "wake_ns",
-                     number(t->dose.ns[SY_DOSE_WAKE]), "real_ps",
-                     t->real_ps != 0 ? number(t->real_ps) : json_null());
+    return json_pack(
+        "{s:o, s:b, s:o, s:o, s:o}", "label", sy__json_text(t->label),
+        "is_dosed", t->is_dosed, "switch_ns",
+        sy__json_number(t->dose.ns[SY_DOSE_SWITCH]), "wake_ns",
+        sy__json_number(t->dose.ns[SY_DOSE_WAKE]), "real_ps",
+        t->real_ps != 0 ? sy__json_number(t->real_ps) : json_null());
 }
 
 static int add_settings(struct campaign *c)
@@ -245,15 +235,16 @@ static int add_settings(struct campaign *c)
 
     for (int i = 0; i < c->words_count; i++)
         (void)json_array_append_new(words, c->words[i][0] != '\0'
-                                               ? text(c->words[i])
+                                               ? sy__json_text(c->words[i])
                                                : json_string(""));
     for (unsigned i = 0; i < c->count; i++)
         (void)json_array_append_new(doses, dose_object(&c->trials[i]));
-    return add_line(c, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "type",
-                                 "program_doses", "program", words, "doses",
-                                 doses, "blocks", number(c->options.blocks),
-                                 "timeout_ns", number(c->options.timeout_ns),
-                                 "seed", number(c->options.seed)));
+    return add_line(
+        c, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "type", "program_doses",
+                     "program", words, "doses", doses, "blocks",
+                     sy__json_number(c->options.blocks), "timeout_ns",
+                     sy__json_number(c->options.timeout_ns), "seed",
+                     sy__json_number(c->options.seed)));
 }
 
 static int add_run(struct campaign *c, unsigned block, unsigned position,
@@ -263,21 +254,24 @@ static int add_run(struct campaign *c, unsigned block, unsigned position,
     const struct exec_report *r = &run->report;
 
     return add_line(
-        c,
-        json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, "
-                  "s:o, s:o, s:o, s:o}",
-                  "type", "program_run", "block", number(block), "position",
-                  number(position), "dose", number(trial), "status",
-                  words[run->end], "reason", text(run->reason), "exit_status",
-                  run->exit_status >= 0 ? json_integer(run->exit_status)
-                                        : json_null(),
-                  "signal",
-                  run->signal != 0 ? json_integer(run->signal) : json_null(),
-                  "elapsed_ns", number(run->elapsed_ns), "cpu_ns",
-                  number(run->cpu_ns), "jobs", number(r->jobs), "pauses",
-                  number(r->pauses), "switches", number(r->switches), "wakes",
-                  number(r->wakes), "switch_ps",
-                  r->switch_ps != 0 ? number(r->switch_ps) : json_null()));
+        c, json_pack("{s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, "
+                     "s:o, s:o, s:o, s:o}",
+                     "type", "program_run", "block", sy__json_number(block),
+                     "position", sy__json_number(position), "dose",
+                     sy__json_number(trial), "status", words[run->end],
+                     "reason", sy__json_text(run->reason), "exit_status",
+                     run->exit_status >= 0 ? json_integer(run->exit_status)
+                                           : json_null(),
+                     "signal",
+                     run->signal != 0 ? json_integer(run->signal) : json_null(),
+                     "elapsed_ns", sy__json_number(run->elapsed_ns), "cpu_ns",
+                     sy__json_number(run->cpu_ns), "jobs",
+                     sy__json_number(r->jobs), "pauses",
+                     sy__json_number(r->pauses), "switches",
+                     sy__json_number(r->switches), "wakes",
+                     sy__json_number(r->wakes), "switch_ps",
+                     r->switch_ps != 0 ? sy__json_number(r->switch_ps)
+                                       : json_null()));
 }
 
 static int create_file(struct campaign *c, int argc, char **argv)

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "../bench/load/json_values.h"
 #include "command.h"
 #include "options.h"
 #include "print_json.h"
@@ -82,11 +83,6 @@ void print_help(FILE *to)
 
 /* ---- as JSON ------------------------------------------------------------ */
 
-static json_t *text_or_null(const char *text)
-{
-    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
-}
-
 static json_t *option_to_json(const struct option *o)
 {
     json_t *choices = json_array();
@@ -96,10 +92,10 @@ static json_t *option_to_json(const struct option *o)
         json_array_append_new(choices, json_string(o->choices[i]));
     return json_pack(
         "{s:s, s:o, s:o, s:s, s:o, s:o}", "name", o->name, "argument",
-        text_or_null(o->argument), "default",
-        o->kind == OPTION_FLAG ? json_null() : text_or_null(o->standard),
+        sy__json_text(o->argument), "default",
+        o->kind == OPTION_FLAG ? json_null() : sy__json_text(o->standard),
         "help", o->help, "accepted",
-        text_or_null(options_describe_range(o, range, sizeof(range))),
+        sy__json_text(options_describe_range(o, range, sizeof(range))),
         "choices", choices);
 }
 
@@ -113,8 +109,8 @@ static json_t *command_to_json(const struct command *command)
         json_array_append_new(modes, command_to_json(command->modes[i]));
     return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o}", "name", command->name,
                      "summary", command->summary, "operands",
-                     text_or_null(command->operands), "options", options,
-                     "notes", text_or_null(command->notes), "modes", modes);
+                     sy__json_text(command->operands), "options", options,
+                     "notes", sy__json_text(command->notes), "modes", modes);
 }
 
 /* Of one subcommand, or of all of them. */

@@ -15,13 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "last_line.h"
+
 #define EXIT_NOT_EXECUTED 127
 
 /* How soon an interrupt or the end of the time is noticed. */
 #define LOOK_NS (20 * SY_NS_PER_MS)
-
-/* Of what the program said, the end. */
-#define SAID_BYTES 512
 
 static uint64_t now_ns(void)
 {
@@ -55,33 +54,13 @@ static SY_NORETURN void become(const struct program_run *run, int errors,
     _exit(EXIT_NOT_EXECUTED);
 }
 
-/* The last line that the program wrote to standard error, or "". */
-static void last_line(int said, char *line, size_t bytes)
-{
-    char text[SAID_BYTES + 1];
-    off_t end = said != -1 ? lseek(said, 0, SEEK_END) : 0;
-    off_t from = end > SAID_BYTES ? end - SAID_BYTES : 0;
-    ssize_t n = end > 0 ? pread(said, text, SAID_BYTES, from) : 0;
-    char *begin;
-
-    line[0] = '\0';
-    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
-        n--;
-    if (n <= 0)
-        return;
-    text[n] = '\0';
-    begin = strrchr(text, '\n');
-    (void)snprintf(line, bytes, ": %.120s", begin != NULL ? begin + 1 : text);
-    for (; *line != '\0'; line++) /* for JSON, and for terminals */
-        if (*line < ' ' || *line > '~')
-            *line = '?';
-}
-
 static void explain(struct program_run *run, int status, int said)
 {
-    char more[160];
+    char words[121];
+    const char *colon;
 
-    last_line(said, more, sizeof(more));
+    last_line(said, words, sizeof(words));
+    colon = words[0] != '\0' ? ": " : "";
     run->exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     run->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     run->reason[0] = '\0';
@@ -92,11 +71,11 @@ static void explain(struct program_run *run, int status, int said)
     run->end = PROGRAM_FAILED;
     if (run->signal != 0)
         (void)snprintf(run->reason, sizeof(run->reason),
-                       "killed by signal %d (%s)%s", run->signal,
-                       strsignal(run->signal), more);
+                       "killed by signal %d (%s)%s%s", run->signal,
+                       strsignal(run->signal), colon, words);
     else
-        (void)snprintf(run->reason, sizeof(run->reason), "exit status %d%s",
-                       run->exit_status, more);
+        (void)snprintf(run->reason, sizeof(run->reason), "exit status %d%s%s",
+                       run->exit_status, colon, words);
 }
 
 /* Wait for SIGCHLD, which is blocked, but not for long. */

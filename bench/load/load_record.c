@@ -7,26 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "json_values.h"
 #include "run_record.h"
 
 #define NAME_BYTES 64
 #define HEX_BYTES  65
 
-static json_t *number(uint64_t value)
-{
-    return json_integer((json_int_t)value);
-}
-
 static json_t *number_or_null(uint64_t value)
 {
-    return value == 0 ? json_null() : number(value);
-}
-
-static json_t *text(const char *s)
-{
-    json_t *value = s[0] != '\0' ? json_string(s) : json_null();
-
-    return value != NULL ? value : json_null();
+    return value == 0 ? json_null() : sy__json_number(value);
 }
 
 static json_t *arrivals_object(const struct sy_load_spec *spec)
@@ -36,18 +25,19 @@ static json_t *arrivals_object(const struct sy_load_spec *spec)
     if (spec->is_closed)
         return json_null();
     return json_pack("{s:s, s:o, s:o}", "kind", sy_arrivals_name(a->kind),
-                     "seed", number(a->seed), "trace_arrivals",
-                     a->kind == SY_ARRIVALS_TRACE ? number(a->trace->count)
-                                                  : json_null());
+                     "seed", sy__json_number(a->seed), "trace_arrivals",
+                     a->kind == SY_ARRIVALS_TRACE
+                         ? sy__json_number(a->trace->count)
+                         : json_null());
 }
 
 static json_t *planned_rate(const struct sy_load_spec *spec)
 {
     if (spec->is_closed)
         return json_null();
-    return number(spec->arrivals.kind == SY_ARRIVALS_TRACE
-                      ? sy_arrival_trace_rate_hz(spec->arrivals.trace)
-                      : spec->arrivals.rate_hz);
+    return sy__json_number(spec->arrivals.kind == SY_ARRIVALS_TRACE
+                               ? sy_arrival_trace_rate_hz(spec->arrivals.trace)
+                               : spec->arrivals.rate_hz);
 }
 
 static json_t *generator_object(const struct sy_load_result *r)
@@ -63,7 +53,8 @@ static json_t *generator_object(const struct sy_load_result *r)
     return json_pack(
         "{s:s, s:o, s:o, s:o}", "where", where[r->generator], "cpu",
         r->generator_cpu < 0 ? json_null() : json_integer(r->generator_cpu),
-        "why", text(r->generator_why), "cpu_ns", number(r->generator_cpu_ns));
+        "why", sy__json_text(r->generator_why), "cpu_ns",
+        sy__json_number(r->generator_cpu_ns));
 }
 
 static json_t *faults_array(const struct sy_load_result *r)
@@ -97,13 +88,14 @@ static json_t *window_object(const struct sy_load_spec *spec,
         return json_null();
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "operations",
-        number(out->operations), "elapsed_ns", number(out->elapsed_ns),
-        "cpu_ns", number(out->cpu_ns), "thread_cpu_ns",
-        number(out->thread_cpu_ns), "switches_voluntary",
-        number(out->switches_voluntary), "switches_involuntary",
-        number(out->switches_involuntary), "faults_minor",
-        number(out->faults_minor), "faults_major", number(out->faults_major),
-        "runtime",
+        sy__json_number(out->operations), "elapsed_ns",
+        sy__json_number(out->elapsed_ns), "cpu_ns",
+        sy__json_number(out->cpu_ns), "thread_cpu_ns",
+        sy__json_number(out->thread_cpu_ns), "switches_voluntary",
+        sy__json_number(out->switches_voluntary), "switches_involuntary",
+        sy__json_number(out->switches_involuntary), "faults_minor",
+        sy__json_number(out->faults_minor), "faults_major",
+        sy__json_number(out->faults_major), "runtime",
         spec->exp.row == SY_ROW_COMBINATION ? sy__run_runtime(&out->runtime)
                                             : json_null(),
         "device",
@@ -117,7 +109,7 @@ static json_t *samples_object(const struct sy_load_result *r, const char *name,
     if (name[0] == '\0')
         return json_null();
     return json_pack("{s:s, s:s, s:o}", "file", name, "sha256", hex, "count",
-                     number(r->offered));
+                     sy__json_number(r->offered));
 }
 
 /* Takes both references. */
@@ -156,21 +148,23 @@ static json_t *load_object(const struct sy_load_spec *spec,
         "s:o}}",
         "loop", spec->is_closed ? "closed" : "open", "rate_hz",
         planned_rate(spec), "arrivals", arrivals_object(spec), "duration_ns",
-        number(spec->duration_ns), "warm_up_ns",
-        number(sy_load_warm_up_ns(spec)), "seed", number(spec->exp.seed),
-        "virtual_clock", (int)spec->exp.virtual_clock, "jobs_used",
-        number(out->jobs), "status", sy__run_status(out->status), "partial",
-        (int)out->partial, "reason", text(out->reason), "verification", "every",
-        number(out->verify_every), "verified", number(out->verified), "wrong",
-        number(out->wrong));
+        sy__json_number(spec->duration_ns), "warm_up_ns",
+        sy__json_number(sy_load_warm_up_ns(spec)), "seed",
+        sy__json_number(spec->exp.seed), "virtual_clock",
+        (int)spec->exp.virtual_clock, "jobs_used", sy__json_number(out->jobs),
+        "status", sy__run_status(out->status), "partial", (int)out->partial,
+        "reason", sy__json_text(out->reason), "verification", "every",
+        sy__json_number(out->verify_every), "verified",
+        sy__json_number(out->verified), "wrong", sy__json_number(out->wrong));
     json_t *came = json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, "
         "s:o}",
-        "generator", generator_object(r), "offered", number(r->offered), "done",
-        number(r->done), "planned_ns", number(r->planned_ns), "elapsed_ns",
-        number(r->achieved_ns), "backlog_early_milli",
-        number(r->backlog_early_milli), "backlog_late_milli",
-        number(r->backlog_late_milli), "saturated",
+        "generator", generator_object(r), "offered",
+        sy__json_number(r->offered), "done", sy__json_number(r->done),
+        "planned_ns", sy__json_number(r->planned_ns), "elapsed_ns",
+        sy__json_number(r->achieved_ns), "backlog_early_milli",
+        sy__json_number(r->backlog_early_milli), "backlog_late_milli",
+        sy__json_number(r->backlog_late_milli), "saturated",
         (r->faults & SY_LOAD_SATURATED) != 0, "faults", faults_array(r),
         "response_ns",
         has_response ? sy__run_histogram(&r->response_ns) : json_null(),
@@ -232,14 +226,15 @@ int sy_run_file_add_search(struct sy_run_file *file,
 {
     json_t *more = json_pack(
         "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "quantile",
-        found->quantile, "bound_ns", number(found->bound_ns), "rate_hz",
-        number_or_null(found->rate_hz), "above_hz",
+        found->quantile, "bound_ns", sy__json_number(found->bound_ns),
+        "rate_hz", number_or_null(found->rate_hz), "above_hz",
         number_or_null(found->above_hz), "closest_ns",
         number_or_null(found->closest_ns), "closest_hz",
-        number_or_null(found->closest_hz), "repeats", number(found->repeats),
-        "needed", number(found->needed), "resolution_permille",
-        number(found->resolution_permille), "points", number(found->points),
-        "complete", (int)found->is_complete);
+        number_or_null(found->closest_hz), "repeats",
+        sy__json_number(found->repeats), "needed",
+        sy__json_number(found->needed), "resolution_permille",
+        sy__json_number(found->resolution_permille), "points",
+        sy__json_number(found->points), "complete", (int)found->is_complete);
 
     return add(file, merged(head(spec, "search", search), more), line, why,
                why_bytes);

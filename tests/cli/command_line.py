@@ -11,6 +11,7 @@ when all are, the exit code is 77.
 """
 
 import argparse
+import copy
 import json
 import os
 import pathlib
@@ -1209,24 +1210,19 @@ def killed_run_leaves_nothing_that_looks_whole(w):
     assert w.run_files("runs/**/*.jsonl") == []
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--parts")
-    parser.add_argument("--abi-parts")
-    parser.add_argument("--schema")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    world = World(args)
+def run_cases(cases, world, only):
+    """Those with `only` in their names, each in a folder and with a World of
+    its own, which it may change. Returns the exit code."""
     count = {"passed": 0, "failed": 0, "skipped": 0}
-    for function in CASES:
+    for function in cases:
         name = function.__name__
-        if args.only not in name:
+        if only not in name:
             continue
         with tempfile.TemporaryDirectory(prefix="switchyard-cli-") as folder:
-            world.folder = folder
+            own = copy.copy(world)
+            own.folder = folder
             try:
-                function(world)
+                function(own)
                 verdict, why = "passed", ""
             except Skip as skip:
                 verdict, why = "skipped", f": {skip}"
@@ -1239,6 +1235,18 @@ def main():
     if count["failed"]:
         return 1
     return 77 if count["passed"] == 0 else 0
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("command")
+    parser.add_argument("--parts")
+    parser.add_argument("--abi-parts")
+    parser.add_argument("--schema")
+    parser.add_argument("--only", default="")
+    args = parser.parse_args()
+    world = World(args)
+    return run_cases(CASES, world, args.only)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,9 @@ import resource
 import signal
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, expect  # noqa: E402
+from command_line import Skip, World, expect, run_cases  # noqa: E402
 
 PTRACE_TRACEME, PTRACE_CONT = 0, 7
 STATES = {"green", "amber", "red", "unknown"}
@@ -236,31 +235,13 @@ def main():
     parser.add_argument("command")
     parser.add_argument("--schema")
     parser.add_argument("--run-schema")
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
     args = parser.parse_args()
     args.parts = args.abi_parts = None
     signal.signal(signal.SIGINT, signal.default_int_handler)
     w = World(args)
     w.run_schema = args.run_schema
-    passed, failed, skipped = 0, 0, 0
-    for function in CASES:
-        if args.only and args.only not in function.__name__:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            w.folder = folder
-            try:
-                function(w)
-                passed += 1
-            except Skip as skip:
-                print(f"skip {function.__name__}: {skip}")
-                skipped += 1
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                print(f"FAIL {function.__name__}: {error}")
-                failed += 1
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    if failed:
-        return 1
-    return 0 if passed else 77
+    return run_cases(CASES, w, args.only)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ As command_line.py, whose helpers it uses.
 """
 
 import argparse
+import functools
 import json
 import os
 import pathlib
@@ -17,11 +18,10 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World  # noqa: E402
+from command_line import Skip, World, run_cases  # noqa: E402
 
 # Small, and without threads of a device.
 SMALL = ["dose", "--workload", "null", "--jobs", "2", "--switcher", "ucontext",
@@ -33,7 +33,6 @@ BRIEF = [*SMALL, "--processes", "4", "--rounds", "2"]
 # More ticks than 200 ns have, fewer than 100 us, on any CPU.
 BETWEEN = "1500"
 CASES = []
-PROGRAMS = []  # those of them that need --program
 
 
 def case(function):
@@ -42,8 +41,12 @@ def case(function):
 
 
 def program_case(function):
-    PROGRAMS.append(function)
-    return case(function)
+    @functools.wraps(function)
+    def with_program(w):
+        if w.program is None:
+            raise Skip("no --program")
+        function(w)
+    return case(with_program)
 
 
 def expect(result, code, *, err=(), out=()):
@@ -413,33 +416,12 @@ def main():
     parser.add_argument("command")
     parser.add_argument("--program")
     parser.add_argument("--schema")
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
     args = parser.parse_args()
     args.parts = args.abi_parts = None
-    passed = failed = skipped = 0
-    for function in CASES:
-        if args.only and args.only != function.__name__:
-            continue
-        world = World(args)
-        world.program = args.program and os.path.abspath(args.program)
-        with tempfile.TemporaryDirectory() as folder:
-            world.folder = folder
-            try:
-                if function in PROGRAMS and world.program is None:
-                    raise Skip("no --program")
-                function(world)
-                print(f"ok   {function.__name__}", flush=True)
-                passed += 1
-            except Skip as reason:
-                print(f"skip {function.__name__}: {reason}", flush=True)
-                skipped += 1
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                print(f"FAIL {function.__name__}: {error}", flush=True)
-                failed += 1
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    if failed:
-        return 1
-    return 77 if not passed else 0
+    world = World(args)
+    world.program = args.program and os.path.abspath(args.program)
+    return run_cases(CASES, world, args.only)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ usage: exec_signals.py SWITCHYARD STAND-IN.so STATIC-PROGRAM [CASE...]
 import os
 import pty
 import signal
-import subprocess
 import sys
 import time
 

@@ -17,10 +17,9 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
-from command_line import SHORT, World, expect  # noqa: E402
+from command_line import SHORT, World, expect, run_cases  # noqa: E402
 
 CASES = []
 
@@ -269,22 +268,7 @@ def main():
     parser.add_argument("--only", default="")
     args = parser.parse_args()
     args.parts = args.abi_parts = args.schema = None
-    failed = 0
-    for function in CASES:
-        if args.only not in function.__name__:
-            continue
-        world = World(args)
-        with tempfile.TemporaryDirectory() as folder:
-            world.folder = folder
-            try:
-                function(world)
-                print(f"ok   {function.__name__}", flush=True)
-            except Exception as error:  # any other end is a failure
-                failed += 1
-                print(f"FAIL {function.__name__}: {type(error).__name__}: "
-                      f"{error}", flush=True)
-    print(f"{len(CASES)} cases, {failed} failed")
-    return 1 if failed else 0
+    return run_cases(CASES, World(args), args.only)
 
 
 if __name__ == "__main__":

@@ -18,11 +18,10 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, expect  # noqa: E402
+from command_line import Skip, World, expect, run_cases  # noqa: E402
 
 # One candidate, one server with services of 100 us, a second of virtual time.
 REAL_BARE = ["load", "asm+queue", "--workload", "null", "--no-reference"]
@@ -415,30 +414,10 @@ def main():
     parser.add_argument("command")
     parser.add_argument("--parts")
     parser.add_argument("--schema")
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
     args = parser.parse_args()
     args.abi_parts = None
-    passed = failed = skipped = 0
-    for function in CASES:
-        if args.only and args.only != function.__name__:
-            continue
-        world = World(args)
-        with tempfile.TemporaryDirectory() as folder:
-            world.folder = folder
-            try:
-                function(world)
-                print(f"ok   {function.__name__}", flush=True)
-                passed += 1
-            except Skip as reason:
-                print(f"skip {function.__name__}: {reason}", flush=True)
-                skipped += 1
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                print(f"FAIL {function.__name__}: {error}", flush=True)
-                failed += 1
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    if failed:
-        return 1
-    return 77 if not passed else 0
+    return run_cases(CASES, World(args), args.only)
 
 
 if __name__ == "__main__":

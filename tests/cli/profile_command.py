@@ -13,10 +13,9 @@ import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
-from command_line import World, expect  # noqa: E402
+from command_line import World, expect, run_cases  # noqa: E402
 
 CASES = []
 
@@ -157,25 +156,10 @@ def explain_of_a_bad_profile(w):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command")
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
     args = parser.parse_args()
     args.parts = args.abi_parts = args.schema = None
-    passed = failed = 0
-    for function in CASES:
-        if args.only and args.only != function.__name__:
-            continue
-        world = World(args)
-        with tempfile.TemporaryDirectory() as folder:
-            world.folder = folder
-            try:
-                function(world)
-                print(f"ok   {function.__name__}", flush=True)
-                passed += 1
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                print(f"FAIL {function.__name__}: {error}", flush=True)
-                failed += 1
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return 1 if failed or not passed else 0
+    return run_cases(CASES, World(args), args.only)
 
 
 if __name__ == "__main__":
