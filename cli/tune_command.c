@@ -448,8 +448,8 @@ static int screen(struct tune *t)
         child_print(w.item);
         return -1;
     }
-    say("a look at %zu combinations, %d times %s each", t->all.count,
-        SCREEN_LOOKS, duration);
+    say("a look at %zu combinations and the reference rows, %d times %s each",
+        t->all.count, SCREEN_LOOKS, duration);
     status = child_run(w.item, 1);
     if (interrupted)
         return CLI_INTERRUPTED;

@@ -150,8 +150,11 @@ def plain_ways(answer):
         if name in answer.references:
             most = answer.evidence.excess(name, answer.best_known)
             if most is not None and most <= answer.evidence.band:
-                found.append((name, interval_text(answer.references[name])
-                              + " times as much as"))
+                much = interval_text(answer.references[name])
+                # Of one side and for one rival: closer than the interval.
+                limit = (" times, with 95 % confidence at most "
+                         f"{math.exp(most):.3f}" if "(" in much else "")
+                found.append((name, f"{much}{limit} times as much as"))
         elif answer.screened_references.get(name, math.inf) <= \
                 1 / situation.SCREENED_OUT:
             found.append((name, f"{answer.screened_references[name]:.2f} "

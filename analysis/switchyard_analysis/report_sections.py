@@ -177,9 +177,9 @@ def say_offloading(section, facts):
         base = max(software, key=lambda c: c.rate_hz)
         factor = best.rate_hz / base.rate_hz
         if report_facts.is_equal(best, base):
-            section.say(f"{facts.name_of(place)}: {best.name} is as fast as "
-                        "computing in the loop (software): whether offloading "
-                        "pays is not told.", "beware")
+            section.say(f"{facts.name_of(place)}: {best.name} is not told "
+                        "apart from computing in the loop (software): whether "
+                        "offloading pays is not told.", "beware")
         elif factor < 1:
             section.say(f"{facts.name_of(place)}: computing in the loop "
                         f"(software) does {1 / factor:.2f} times what the best "
@@ -356,7 +356,9 @@ def judged_checks(number, one):
     part = disturbed / batches
     yield (f"disturbed batches{which}", GOOD if part < 0.1 else BEWARE,
            f"{100 * part:.1f} % of {batches:,}", "" if part < 0.1 else
-           "compare with the ratios of undisturbed batches alone")
+           "compare with the ratios of undisturbed batches alone"
+           if disturbed < batches else
+           "none was undisturbed: measure on a quieter machine")
     yield (f"processes{which}",
            GOOD if one.value["processes"] >= 8 else BEWARE,
            f"{one.value['processes']:,}", "" if one.value["processes"] >= 8
@@ -659,7 +661,7 @@ def percentiles_of_cells(section, facts):
 
 
 def latency_row(facts, label, p):
-    marks = list(p.faults)
+    marks = [fault.replace("_", " ") for fault in p.faults]
     if p.virtual_clock:
         marks.append("simulated time")
     return (label, facts.name_of(p.place), p.loop, p.rate_hz, p.achieved_hz,
