@@ -180,7 +180,9 @@ static int run_explain(const struct command *self, int argc, char **argv)
     err = sy_runtime_open(&rt, &cfg);
     if (err != 0) {
         (void)print_voices(voices);
-        say("a runtime cannot be opened here so: %s", sy_strerror(err));
+        say("a runtime cannot be opened here so: %s; with "
+            "SWITCHYARD_EXPLAIN=1 this command prints which part is refused",
+            sy_strerror(err));
         return CLI_VERDICT;
     }
     if (sy_runtime_get_stats(rt, &stats) != 0)

@@ -343,8 +343,9 @@ def print_winners(value, out):
                   "processes that had no\npart in the choice.", file=out)
             continue
         near = [r["label"] for r in w["rivals"] if not r["is_told_apart"]]
-        print(f"\n{w['mix']}: no winner. In the lead is {w['leader']}, not "
-              "told apart from\n" + ", ".join(near) + ".", file=out)
+        print(f"\n{w['mix']}: no winner. Half of the processes chose "
+              f"{w['leader']}; the other\nhalf does not tell it apart from "
+              + ", ".join(near) + ".", file=out)
 
 
 def print_aa(value, out):

@@ -148,8 +148,9 @@ def say_judged(section, one):
             words = ", ".join(near[:6])
             if len(near) > 6:
                 words += f" and {len(near) - 6} more"
-            section.say(f"{mix}: no winner. In the lead is {w['leader']}, not "
-                        f"told apart from {words}.", "beware")
+            section.say(f"{mix}: no winner. Half of the processes chose "
+                        f"{w['leader']}; the other half does not tell it "
+                        f"apart from {words}.", "beware")
 
 
 def say_fastest_seen(section, facts):
