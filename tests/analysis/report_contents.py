@@ -302,7 +302,7 @@ def saturated_points_hold_no_rate(w):
     (tables,) = [s["tables"] for s in value["sections"]
                  if s["name"] == "percentiles"]
     rows = [row for row in tables[-1]["rows"] if row[3] == 30000]
-    assert rows and all("backlog_grows" in row[-1] for row in rows), rows
+    assert rows and all("backlog grows" in row[-1] for row in rows), rows
 
 
 @case
