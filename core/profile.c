@@ -40,10 +40,6 @@ static const char *const remarks[] = {
     "slo",  "protocol", "confidence", "note",     NULL,
 };
 
-#define REMARKS_TEXT                                                           \
-    "library, kernel, date, command, run, workload, jobs, objective, slo, "    \
-    "protocol, confidence, note"
-
 struct reader {
     struct sy_profile *profile; /* what matches */
     struct sy_profile entry;    /* the machine that is being read */
@@ -291,6 +287,18 @@ static int unknown(struct reader *r, const struct sy_ini_item *item,
                  item->section, accepted);
 }
 
+static int unknown_fact(struct reader *r, const struct sy_ini_item *item)
+{
+    char accepted[160];
+    size_t used =
+        (size_t)snprintf(accepted, sizeof(accepted), "library, kernel");
+
+    for (size_t i = 0; remarks[i] != NULL && used < sizeof(accepted); i++)
+        used += (size_t)snprintf(accepted + used, sizeof(accepted) - used,
+                                 ", %s", remarks[i]);
+    return unknown(r, item, accepted);
+}
+
 static int take_profile_key(struct reader *r, const struct sy_ini_item *item)
 {
     if (strcmp(item->key, "format") == 0) {
@@ -325,7 +333,7 @@ static int take_measured(struct reader *r, const struct sy_ini_item *item)
         r->remarks_seen |= 1u << i;
         return 0;
     }
-    return unknown(r, item, REMARKS_TEXT);
+    return unknown_fact(r, item);
 }
 
 static int take_choice(struct reader *r, const struct sy_ini_item *item)
