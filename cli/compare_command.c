@@ -13,6 +13,7 @@
 #include "../bench/load/williams.h"
 #include "analysis.h"
 #include "command.h"
+#include "common_options.h"
 #include "compare_command.h"
 #include "compare_file.h"
 #include "compare_noise.h"
@@ -20,9 +21,11 @@
 #include "compare_process.h"
 #include "compare_worker.h"
 #include "interrupt.h"
+#include "machine_load.h"
 #include "options.h"
 #include "parts.h"
 #include "plan.h"
+#include "run_output.h"
 #include "shard.h"
 #include "suite.h"
 
@@ -120,15 +123,7 @@ static const struct option compare_options_table[] = {
      .kind = OPTION_NUMBER,
      .max = INT64_MAX, /* JSON readers take no more */
      AT(seed)},
-    {.name = "stack-bytes",
-     .argument = "BYTES",
-     .standard = "64K",
-     .help = "size of each job's stack",
-     .kind = OPTION_BYTES,
-     .min = SY_STACK_BYTES_MIN,
-     .max = SY_STACK_BYTES_MAX,
-     .whole_pages = 1,
-     AT_RUN(stack_bytes)},
+    COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
     {.name = "no-pin",
      .help = "let the kernel choose CPUs; default: in each process "
              "candidates\n                              have one CPU, "
@@ -152,17 +147,8 @@ static const struct option compare_options_table[] = {
      .min = 1,
      .max = COMPARE_CANDIDATES_MAX - 1,
      AT(repeat)},
-    {.name = "load",
-     .argument = "FILE.so",
-     .help = "use the parts in this file too; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT_RUN(load)},
-    {.name = "out",
-     .argument = "DIR",
-     .standard = "runs",
-     .help = "folder for run files",
-     .kind = OPTION_TEXT,
-     AT_RUN(out)},
+    COMMON_LOAD(AT_RUN(load)),
+    COMMON_OUT(AT_RUN(out)),
     {.name = "shard",
      .argument = "I/N",
      .help = "do part I of N parts; 'switchyard merge' joins their files",
@@ -630,23 +616,25 @@ static int conclude(const struct comparison *s, const char *path)
 
 static int measure_and_judge(struct comparison *s)
 {
-    char why[SY_RUN_PATH_BYTES + 256] = "", path[SY_RUN_PATH_BYTES];
+    char path[SY_RUN_PATH_BYTES], busy[256];
+    struct machine_load before, after;
     struct sy_run_file *file;
     int status = create_file(s, &file);
 
     if (status != -1)
         return status;
+    machine_load_read(&before);
     status = measure_all(s, file);
-    if (status != -1) {
-        sy_run_file_discard(&file);
-        return status;
-    }
-    if (sy_run_file_finish(&file, interrupted != 0, path, why, sizeof(why)) !=
-        0) {
-        say("--out: cannot write the run file: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    return conclude(s, path);
+    machine_load_read(&after);
+    machine_load_describe(&before, &after, busy, sizeof(busy));
+    status = run_output_end(&file, status, s->processes, path);
+    if (status == -1)
+        status = conclude(s, path);
+    else if (path[0] != '\0')
+        say("wrote %s", path);
+    if (busy[0] != '\0')
+        say("%s", busy);
+    return status;
 }
 
 static int carry_out(struct comparison *s, const struct command *self)
@@ -702,7 +690,7 @@ static int be_worker(struct comparison *s, const struct command *self,
     struct compare_share *share;
     int status;
 
-    share = compare_worker_open(atoi(fd_text));
+    share = compare_worker_open(fd_text);
     if (share == NULL) {
         say("--worker is for this command's own use");
         return CLI_USAGE;

@@ -8,13 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <switchyard/clock.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "plan.h"
+#include "shared_memory.h"
 
 #define LOOK_MS     20
 #define END_SOON_NS (10 * SY_NS_PER_S)
@@ -29,36 +29,21 @@ struct compare_share *compare_share_make(uint32_t rounds, uint32_t count,
                                          int *fd)
 {
     size_t bytes = compare_share_bytes(rounds, count);
-    struct compare_share *share;
-    void *at;
+    struct compare_share *share =
+        shared_memory_make("switchyard-compare", bytes, fd);
 
-    *fd = memfd_create("switchyard-compare", MFD_CLOEXEC);
-    if (*fd == -1)
+    if (share == NULL)
         return NULL;
-    if (ftruncate(*fd, (off_t)bytes) == -1)
-        goto close_fd;
-    at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
-    if (at == MAP_FAILED)
-        goto close_fd;
-    share = at;
     share->magic = COMPARE_SHARE_MAGIC;
     share->bytes = bytes;
     share->rounds = rounds;
     share->count = count;
     return share;
-
-close_fd:
-    close(*fd);
-    *fd = -1;
-    return NULL;
 }
 
 void compare_share_free(struct compare_share *share, int fd)
 {
-    if (share != NULL)
-        munmap(share, share->bytes);
-    if (fd != -1)
-        close(fd);
+    shared_memory_free(share, share != NULL ? share->bytes : 0, fd);
 }
 
 /* ---- the new process ----------------------------------------------------- */

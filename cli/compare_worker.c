@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <switchyard/clock.h>
-#include <sys/mman.h>
 #include <sys/personality.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../bench/load/williams.h"
 #include "command.h"
+#include "shared_memory.h"
 #include "twin.h"
 
 _Static_assert(COMPARE_CANDIDATES_MAX <= SY_WILLIAMS_MAX, "one design");
@@ -33,24 +32,17 @@ static uint64_t now_ns(void)
     return sy_clock_now_ns(sy_clock_monotonic());
 }
 
-struct compare_share *compare_worker_open(int fd)
+struct compare_share *compare_worker_open(const char *fd_text)
 {
-    struct compare_share *share;
-    struct stat st;
-    void *at;
+    size_t bytes;
+    struct compare_share *share =
+        shared_memory_open(fd_text, sizeof(*share), &bytes);
 
-    if (fstat(fd, &st) == -1 || (size_t)st.st_size < sizeof(*share))
-        return NULL;
-    at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-              0);
-    if (at == MAP_FAILED)
-        return NULL;
-    share = at;
-    if (share->magic != COMPARE_SHARE_MAGIC ||
-        share->bytes != (uint64_t)st.st_size || share->count < 1 ||
+    if (share == NULL || share->magic != COMPARE_SHARE_MAGIC ||
+        share->bytes != bytes || share->count < 1 ||
         share->count > COMPARE_CANDIDATES_MAX ||
         share->bytes != compare_share_bytes(share->rounds, share->count)) {
-        munmap(at, (size_t)st.st_size);
+        shared_memory_free(share, bytes, -1);
         return NULL;
     }
     return share;

@@ -11,7 +11,7 @@
  *
  * Returns the orders, or NULL after it said what is wrong.
  */
-struct compare_share *compare_worker_open(int fd);
+struct compare_share *compare_worker_open(const char *fd_text);
 
 /* Carry the orders out. The plan is the one that the orders were made from.
    Returns an exit code; the answers are in the shared memory. */

@@ -9,6 +9,7 @@
 
 #include "../bench/load/run_file.h"
 #include "command.h"
+#include "common_options.h"
 #include "cost_file.h"
 #include "cost_process.h"
 #include "cost_table.h"
@@ -16,6 +17,7 @@
 #include "options.h"
 #include "parts.h"
 #include "plan.h"
+#include "run_output.h"
 #include "suite.h"
 
 #define OPERATIONS_MAX UINT64_C(10000000)
@@ -53,20 +55,8 @@ static const struct option cost_options_table[] = {
      .help = "which reference rows, or 'none'; default: all that were built",
      .kind = OPTION_TEXTS,
      AT_RUN(reference)},
-    {.name = "jobs",
-     .argument = "N[,N...]",
-     .standard = "64",
-     .help = "jobs in flight",
-     .kind = OPTION_NUMBERS,
-     .min = 1,
-     .max = SY_JOBS_MAX,
-     AT_RUN(jobs)},
-    {.name = "device",
-     .argument = "SPEC",
-     .standard = "workers:1",
-     .help = "what executes offloaded steps; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT_RUN(device)},
+    COMMON_JOBS(AT_RUN(jobs)),
+    COMMON_DEVICE(AT_RUN(device)),
     {.name = "operations",
      .argument = "N",
      .standard = "1024",
@@ -90,26 +80,9 @@ static const struct option cost_options_table[] = {
      .kind = OPTION_NUMBER,
      .max = INT64_MAX, /* JSON readers take no more */
      AT(seed)},
-    {.name = "stack-bytes",
-     .argument = "BYTES",
-     .standard = "64K",
-     .help = "size of each job's stack",
-     .kind = OPTION_BYTES,
-     .min = SY_STACK_BYTES_MIN,
-     .max = SY_STACK_BYTES_MAX,
-     .whole_pages = 1,
-     AT_RUN(stack_bytes)},
-    {.name = "load",
-     .argument = "FILE.so",
-     .help = "use the parts in this file too; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT_RUN(load)},
-    {.name = "out",
-     .argument = "DIR",
-     .standard = "runs",
-     .help = "folder for run files",
-     .kind = OPTION_TEXT,
-     AT_RUN(out)},
+    COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
+    COMMON_LOAD(AT_RUN(load)),
+    COMMON_OUT(AT_RUN(out)),
     {.name = "json",
      .help = "one JSON object per row instead of tables",
      .kind = OPTION_FLAG,
@@ -448,7 +421,7 @@ static int show(struct counting *s)
 
 static int count_and_show(struct counting *s)
 {
-    char why[SY_RUN_PATH_BYTES + 256] = "", path[SY_RUN_PATH_BYTES];
+    char path[SY_RUN_PATH_BYTES];
     struct sy_run_file *file;
     int status;
 
@@ -457,21 +430,12 @@ static int count_and_show(struct counting *s)
         say("no memory");
         return CLI_ENVIRONMENT;
     }
+    catch_interrupts(); /* before there is a file to be seen */
     status = create_file(s, &file);
     if (status != -1)
         return status;
-    catch_interrupts();
     status = count_all(s, file);
-    if (status != -1) {
-        sy_run_file_discard(&file);
-        return status;
-    }
-    if (sy_run_file_finish(&file, interrupted != 0, path, why, sizeof(why)) !=
-        0) {
-        say("--out: cannot write the run file: %s", why);
-        path[0] = '\0';
-        status = CLI_ENVIRONMENT;
-    }
+    status = run_output_end(&file, status, sy_run_file_lines(file), path);
     /* Without a file the figures are still worth showing. */
     if (status == -1)
         status = show(s);

@@ -11,13 +11,13 @@
 #include <switchyard/clock.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "command.h"
 #include "last_line.h"
 #include "program_file.h"
+#include "shared_memory.h"
 
 #define LOOK_MS 20
 #define MAGIC   UINT32_C(0x73796374)
@@ -78,23 +78,10 @@ int cost_launch_prepare(struct cost_launch *launch)
 int cost_worker_open(const char *fd_text, struct cost_share **share,
                      struct cost_task *task)
 {
-    struct stat facts;
-    char *end;
-    long fd = strtol(fd_text, &end, 10);
-    void *at;
+    size_t bytes;
 
-    *share = NULL;
-    if (*end != '\0' || end == fd_text || fd < 0 || fd > INT_MAX ||
-        fstat((int)fd, &facts) == -1 ||
-        facts.st_size != (off_t)sizeof(struct cost_share))
-        return -EINVAL;
-    at = mmap(NULL, sizeof(struct cost_share), PROT_READ | PROT_WRITE,
-              MAP_SHARED, (int)fd, 0);
-    if (at == MAP_FAILED)
-        return -EINVAL;
-    close((int)fd);
-    *share = at;
-    if ((*share)->magic != MAGIC)
+    *share = shared_memory_open(fd_text, sizeof(**share), &bytes);
+    if (*share == NULL || (*share)->magic != MAGIC)
         return -EINVAL;
     *task = (*share)->task;
     return 0;
@@ -310,18 +297,13 @@ static int run_pass(struct pass *p, struct sy_cost *cost)
 
 static int open_share(struct pass *p)
 {
-    void *at;
-
-    p->share_fd = memfd_create("switchyard-cost", MFD_CLOEXEC);
+    p->share =
+        shared_memory_make("switchyard-cost", sizeof(*p->share), &p->share_fd);
+    if (p->share == NULL)
+        return -errno;
     p->log_fd = memfd_create("switchyard-cost-log", MFD_CLOEXEC);
-    if (p->share_fd == -1 || p->log_fd == -1 ||
-        ftruncate(p->share_fd, sizeof(struct cost_share)) == -1)
+    if (p->log_fd == -1)
         return -errno;
-    at = mmap(NULL, sizeof(struct cost_share), PROT_READ | PROT_WRITE,
-              MAP_SHARED, p->share_fd, 0);
-    if (at == MAP_FAILED)
-        return -errno;
-    p->share = at;
     p->share->magic = MAGIC;
     p->share->task = *p->task;
     return 0;
@@ -329,10 +311,7 @@ static int open_share(struct pass *p)
 
 static void close_share(struct pass *p)
 {
-    if (p->share != NULL)
-        munmap(p->share, sizeof(*p->share));
-    if (p->share_fd != -1)
-        close(p->share_fd);
+    shared_memory_free(p->share, sizeof(*p->share), p->share_fd);
     if (p->log_fd != -1)
         close(p->log_fd);
 }

@@ -8,6 +8,7 @@
 #include <switchyard/runtime.h>
 
 #include "command.h"
+#include "common_options.h"
 #include "compare_command.h"
 #include "compare_plan.h"
 #include "dose_levels.h"
@@ -113,30 +114,13 @@ static const struct option dose_options[] = {
      .kind = OPTION_NUMBER,
      .max = INT64_MAX, /* JSON readers take no more */
      AT(seed)},
-    {.name = "stack-bytes",
-     .argument = "BYTES",
-     .standard = "64K",
-     .help = "size of each job's stack",
-     .kind = OPTION_BYTES,
-     .min = SY_STACK_BYTES_MIN,
-     .max = SY_STACK_BYTES_MAX,
-     .whole_pages = 1,
-     AT_RUN(stack_bytes)},
+    COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
     {.name = "no-pin",
      .help = "let the kernel choose CPUs",
      .kind = OPTION_FLAG,
      AT(no_pin)},
-    {.name = "load",
-     .argument = "FILE.so",
-     .help = "use the parts in this file too; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT_RUN(load)},
-    {.name = "out",
-     .argument = "DIR",
-     .standard = "runs",
-     .help = "folder for run files",
-     .kind = OPTION_TEXT,
-     AT_RUN(out)},
+    COMMON_LOAD(AT_RUN(load)),
+    COMMON_OUT(AT_RUN(out)),
     {.name = "json",
      .help = "what follows as one JSON object",
      .kind = OPTION_FLAG,

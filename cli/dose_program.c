@@ -23,6 +23,7 @@
 #include "interrupt.h"
 #include "program_file.h"
 #include "program_run.h"
+#include "run_output.h"
 
 /* The program as it is, and each set of doses. */
 #define TRIALS_MAX (1 + SY_DOSE_LEVELS_MAX)
@@ -371,19 +372,13 @@ static int measure_all(struct campaign *c)
     return status;
 }
 
-static int conclude(struct campaign *c)
+static int conclude(struct campaign *c, const char *path)
 {
     const char *with_json[] = {"dose", "--json", "--", NULL, NULL};
     const char *without[] = {"dose", "--", NULL, NULL};
-    char path[SY_RUN_PATH_BYTES];
     unsigned lost = 0;
     int status = CLI_OK;
 
-    if (sy_run_file_finish(&c->file, interrupted != 0, path, c->why,
-                           sizeof(c->why)) != 0) {
-        say("--out: cannot write the run file: %s", c->why);
-        return CLI_ENVIRONMENT;
-    }
     with_json[3] = without[2] = path;
     if (!c->options.no_verdict)
         status = analysis_run(c->options.run.json ? with_json : without);
@@ -411,6 +406,7 @@ static void dry_run(const struct campaign *c)
 
 static int carry_out(struct campaign *c, int argc, char **argv)
 {
+    char path[SY_RUN_PATH_BYTES];
     int status;
 
     catch_interrupts();
@@ -424,13 +420,14 @@ static int carry_out(struct campaign *c, int argc, char **argv)
         return CLI_OK;
     }
     status = create_file(c, argc, argv);
-    if (status == -1)
-        status = measure_all(c);
-    if (status != -1 && status != CLI_INTERRUPTED) {
-        sy_run_file_discard(&c->file);
+    if (status != -1)
         return status;
-    }
-    return conclude(c);
+    status = run_output_end(&c->file, measure_all(c), c->runs, path);
+    if (status == -1 || status == CLI_INTERRUPTED)
+        return conclude(c, path);
+    if (path[0] != '\0')
+        say("wrote %s", path);
+    return status;
 }
 
 int dose_program_run(const struct command *self, int argc, char **argv,

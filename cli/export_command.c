@@ -45,7 +45,7 @@ static int run_export(const struct command *self, int argc, char **argv)
     if (status != -1)
         return status;
     if (files.count == 0 || files.count > OPTION_ITEMS_MAX / 2) {
-        say("export takes 1 .. %d run files, not %zu", OPTION_ITEMS_MAX / 2,
+        say("export takes 1 .. %d runs, not %zu", OPTION_ITEMS_MAX / 2,
             files.count);
         return CLI_USAGE;
     }
@@ -70,11 +70,12 @@ static int run_export(const struct command *self, int argc, char **argv)
 const struct command export_command = {
     .name = "export",
     .summary = "Write the histograms of run files for other tools",
-    .operands = "RUN-FILE...",
+    .operands = "RUN...",
     .options = export_options_table,
-    .notes = "Each histogram has a tag: the record's name, what tells it from "
-             "others of that\nname, and the member. Nothing is rounded, and "
-             "nothing is written unless every\nfile is whole. "
+    .notes = "A RUN is a run file, or a folder with run files below it. Each "
+             "histogram has a\ntag: the record's name, what tells it from "
+             "others of that name, and the member.\nNothing is rounded, and "
+             "nothing is written unless every file is whole.\n"
              "docs/run-files.md describes the formats.\n",
     .run = run_export,
 };

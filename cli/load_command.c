@@ -7,10 +7,12 @@
 #include <switchyard/runtime.h>
 
 #include "command.h"
+#include "common_options.h"
 #include "interrupt.h"
 #include "load_find.h"
 #include "load_run.h"
 #include "machine_load.h"
+#include "run_output.h"
 
 #define DURATION_NS SY_NS_PER_S
 
@@ -96,12 +98,7 @@ static const struct option load_options_table[] = {
      .min = 1,
      .max = SY_JOBS_MAX,
      AT(jobs)},
-    {.name = "device",
-     .argument = "SPEC",
-     .standard = "workers:1",
-     .help = "what executes offloaded steps; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT_RUN(device)},
+    COMMON_DEVICE(AT_RUN(device)),
     {.name = "duration",
      .argument = "TIME",
      .help = "how long each point measures; default: 1s, or as long as the "
@@ -132,15 +129,7 @@ static const struct option load_options_table[] = {
      .kind = OPTION_NUMBER,
      .max = INT64_MAX, /* JSON readers take no more */
      AT(seed)},
-    {.name = "stack-bytes",
-     .argument = "BYTES",
-     .standard = "64K",
-     .help = "size of each job's stack",
-     .kind = OPTION_BYTES,
-     .min = SY_STACK_BYTES_MIN,
-     .max = SY_STACK_BYTES_MAX,
-     .whole_pages = 1,
-     AT_RUN(stack_bytes)},
+    COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
     {.name = "verify",
      .argument = "WHICH",
      .standard = "sample",
@@ -164,17 +153,8 @@ static const struct option load_options_table[] = {
              "own",
      .kind = OPTION_FLAG,
      AT(no_samples)},
-    {.name = "load",
-     .argument = "FILE.so",
-     .help = "use the parts in this file too; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT_RUN(load)},
-    {.name = "out",
-     .argument = "DIR",
-     .standard = "runs",
-     .help = "folder for run files",
-     .kind = OPTION_TEXT,
-     AT_RUN(out)},
+    COMMON_LOAD(AT_RUN(load)),
+    COMMON_OUT(AT_RUN(out)),
     {.name = "json",
      .help = "one JSON line per point instead of tables",
      .kind = OPTION_FLAG,
@@ -489,28 +469,24 @@ static void show(const struct load_run *s)
         say("no memory for the table");
 }
 
-static int finish(struct load_run *s, size_t misses, const char *busy)
+static int finish(struct load_run *s, int status, size_t misses,
+                  const char *busy)
 {
-    char why[SY_RUN_PATH_BYTES + 256] = "", path[SY_RUN_PATH_BYTES];
-    int status, err;
+    char path[SY_RUN_PATH_BYTES];
 
-    err =
-        sy_run_file_finish(&s->file, interrupted != 0, path, why, sizeof(why));
-    if (err != 0)
-        say("--out: cannot write the run file: %s", why);
+    status = run_output_end(&s->file, status, sy_run_file_lines(s->file), path);
     /* Without a file the figures are still worth showing. */
     show(s);
     if (!s->options.run.json && s->shown_count > 0 && busy[0] != '\0')
         printf("\n%s\n", busy);
     fflush(stdout);
-    status = judge(s, misses);
+    if (status == -1)
+        status = judge(s, misses);
     if (interrupted)
         say("interrupted: what was measured until then is saved");
     if (path[0] != '\0')
         say("wrote %s", path);
-    if (err != 0)
-        return CLI_ENVIRONMENT;
-    return interrupted ? CLI_INTERRUPTED : status;
+    return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
 }
 
 static int measure_and_show(struct load_run *s)
@@ -518,11 +494,12 @@ static int measure_and_show(struct load_run *s)
     struct machine_load before, after;
     size_t misses = 0;
     char busy[256];
-    int status = create_file(s);
+    int status;
 
+    catch_interrupts(); /* before there is a file to be seen */
+    status = create_file(s);
     if (status != -1)
         return status;
-    catch_interrupts();
     machine_load_read(&before);
     s->began_ns = sy_clock_now_ns(sy_clock_monotonic());
     s->is_terminal = stream_takes_colour(stderr);
@@ -533,15 +510,9 @@ static int measure_and_show(struct load_run *s)
         status = for_each_point(s, visit_measure);
     }
     say_over_end();
-    if (status != -1 && status != CLI_INTERRUPTED) {
-        show(s);
-        say("the run file is removed; the figures above are all there is");
-        sy_run_file_discard(&s->file);
-        return status;
-    }
     machine_load_read(&after);
     machine_load_describe(&before, &after, busy, sizeof(busy));
-    return finish(s, misses, busy);
+    return finish(s, status, misses, busy);
 }
 
 /* ---- the whole ------------------------------------------------------------

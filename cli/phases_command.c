@@ -8,10 +8,12 @@
 
 #include "../bench/load/run_file.h"
 #include "command.h"
+#include "common_options.h"
 #include "interrupt.h"
 #include "options.h"
 #include "parts.h"
 #include "plan.h"
+#include "run_output.h"
 #include "suite.h"
 #include "table.h"
 #include "traced_process.h"
@@ -39,20 +41,8 @@ static const struct option phases_options_table[] = {
      .help = "which workloads, one table each; 'aes-128-gcm@16K' gives a size",
      .kind = OPTION_TEXTS,
      AT(workload)},
-    {.name = "jobs",
-     .argument = "N[,N...]",
-     .standard = "64",
-     .help = "jobs in flight",
-     .kind = OPTION_NUMBERS,
-     .min = 1,
-     .max = SY_JOBS_MAX,
-     AT(jobs)},
-    {.name = "device",
-     .argument = "SPEC",
-     .standard = "workers:1",
-     .help = "what executes offloaded steps; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT(device)},
+    COMMON_JOBS(AT(jobs)),
+    COMMON_DEVICE(AT(device)),
     {.name = "duration",
      .argument = "TIME",
      .standard = "300ms",
@@ -68,26 +58,9 @@ static const struct option phases_options_table[] = {
      .kind = OPTION_NUMBERS,
      .max = INT64_MAX, /* JSON readers take no more */
      AT(seed)},
-    {.name = "stack-bytes",
-     .argument = "BYTES",
-     .standard = "64K",
-     .help = "size of each job's stack",
-     .kind = OPTION_BYTES,
-     .min = SY_STACK_BYTES_MIN,
-     .max = SY_STACK_BYTES_MAX,
-     .whole_pages = 1,
-     AT(stack_bytes)},
-    {.name = "load",
-     .argument = "FILE.so",
-     .help = "use the parts in this file too; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT(load)},
-    {.name = "out",
-     .argument = "DIR",
-     .standard = "runs",
-     .help = "folder for run files",
-     .kind = OPTION_TEXT,
-     AT(out)},
+    COMMON_STACK_BYTES(AT(stack_bytes)),
+    COMMON_LOAD(AT(load)),
+    COMMON_OUT(AT(out)),
     {.name = "json",
      .help = "one JSON line per combination instead of tables",
      .kind = OPTION_FLAG,
@@ -418,23 +391,15 @@ static int create_file(const struct invocation *s, struct sy_run_file **file)
 static int measure_and_show(struct invocation *s)
 {
     struct sy_run_file *file;
-    char why[SY_RUN_PATH_BYTES + 256] = "", path[SY_RUN_PATH_BYTES] = "";
-    int status = create_file(s, &file);
+    char path[SY_RUN_PATH_BYTES];
+    int status;
 
+    catch_interrupts(); /* before there is a file to be seen */
+    status = create_file(s, &file);
     if (status != -1)
         return status;
-    catch_interrupts();
     status = measure_all(s, file);
-    if (status != -1) {
-        sy_run_file_discard(&file);
-        return status;
-    }
-    if (sy_run_file_finish(&file, interrupted != 0, path, why, sizeof(why)) !=
-        0) {
-        say("--out: cannot write the run file: %s", why);
-        path[0] = '\0';
-        status = CLI_ENVIRONMENT;
-    }
+    status = run_output_end(&file, status, sy_run_file_lines(file), path);
     if (status == -1)
         status = show_all(s);
     else

@@ -19,7 +19,7 @@
 struct mix {
     struct sy_mix_item items[SY_MIX_MAX];
     unsigned count;
-    int has_size; /* was given as "name@N" */
+    int is_exact; /* was given as "name@N" or "precomputed:name" */
 };
 
 struct device {
@@ -67,8 +67,13 @@ static const struct part_workload *find_workload(const struct parts *parts,
     return NULL;
 }
 
+static int is_precomputed(const char *text)
+{
+    return strncmp(text, SY_PRECOMPUTED, strlen(SY_PRECOMPUTED)) == 0;
+}
+
 /*
- * Look up "name" or "name@N".
+ * Look up "name" or "name@N", both also with "precomputed:" in front.
  *
  * @where  begins the message: "--workload" or "file:line"
  *
@@ -77,34 +82,43 @@ static const struct part_workload *find_workload(const struct parts *parts,
 static int resolve_workload(const struct parts *parts, const char *text,
                             const char *where, struct sy_mix_item *item)
 {
-    size_t bytes = strcspn(text, "@"), i;
-    const struct part_workload *w = find_workload(parts, text, bytes);
+    int precomputed = is_precomputed(text);
+    const char *name = precomputed ? text + strlen(SY_PRECOMPUTED) : text;
+    size_t bytes = strcspn(name, "@"), i;
+    const struct part_workload *w = find_workload(parts, name, bytes);
     struct option size = {.kind = OPTION_NUMBER};
     struct suggestion s;
     uint64_t value;
     char why[256];
 
     if (w == NULL) {
-        suggest_begin(&s, text);
+        suggest_begin(&s, name);
         for (i = 0; i < parts->workloads_count; i++)
             suggest_offer(&s, parts->workloads[i].part.name);
         suggest_say(&s, "workload");
         say("%s: 'switchyard list' shows what there is", where);
         return -EINVAL;
     }
+    if (precomputed && (w->ops->steps != 1 || !(w->ops->offloaded & 1))) {
+        say("%s: %s: results can be made beforehand for workloads whose only "
+            "step is offloaded, and %s has %u steps",
+            where, text, w->part.name, (unsigned)w->ops->steps);
+        return -EINVAL;
+    }
     item->ops = w->ops;
+    item->precomputed = precomputed;
     item->weight = 1;
     item->param_bytes = w->ops->param_default;
-    if (text[bytes] == '\0')
+    if (name[bytes] == '\0')
         return 0;
     if (w->ops->param_default == 0) {
         say("%s: %s takes no size, so '%s' is not accepted", where,
-            w->part.name, text + bytes);
+            w->part.name, name + bytes);
         return -EINVAL;
     }
     size.min = w->ops->param_min;
     size.max = w->ops->param_max;
-    if (options_read(&size, &value, text + bytes + 1, 0, why, sizeof(why)) !=
+    if (options_read(&size, &value, name + bytes + 1, 0, why, sizeof(why)) !=
         0) {
         say("%s: the N of %s@N: %s; suffixes K and M", where, w->part.name,
             why);
@@ -154,7 +168,7 @@ static int mixes_from_suite(struct factors *f, const struct suite *suite,
     return -1;
 }
 
-static int add_sized(struct factors *f, const struct parts *parts,
+static int add_exact(struct factors *f, const struct parts *parts,
                      const char *name)
 {
     struct mix *mix = add_mix(f);
@@ -173,7 +187,7 @@ static struct mix *find_chosen(struct factors *f, const struct part_workload *w)
     size_t i;
 
     for (i = 0; i < f->mixes_count; i++)
-        if (!f->mixes[i].has_size && f->mixes[i].items[0].ops == w->ops)
+        if (!f->mixes[i].is_exact && f->mixes[i].items[0].ops == w->ops)
             return &f->mixes[i];
     return NULL;
 }
@@ -206,7 +220,7 @@ static int apply_pattern(struct factors *f, const struct parts *parts,
         struct mix *mix = find_chosen(f, w);
 
         if (chosen[i] && mix == NULL && (pattern[0] != '!' || is_first)) {
-            if (add_sized(f, parts, w->part.name) != -1)
+            if (add_exact(f, parts, w->part.name) != -1)
                 return CLI_USAGE;
         } else if (!chosen[i] && mix != NULL && pattern[0] == '!') {
             remove_mix(f, mix);
@@ -231,12 +245,12 @@ static int mixes_from_options(struct factors *f, const struct parts *parts)
         rest = NULL;
         for (item = strtok_r(text, ", \t", &rest); item != NULL;
              item = strtok_r(NULL, ", \t", &rest)) {
-            if (strchr(item, '@') == NULL) {
+            if (strchr(item, '@') == NULL && !is_precomputed(item)) {
                 status = apply_pattern(f, parts, item, patterns++ == 0);
             } else {
-                status = add_sized(f, parts, item);
+                status = add_exact(f, parts, item);
                 if (status == -1)
-                    f->mixes[f->mixes_count - 1].has_size = 1;
+                    f->mixes[f->mixes_count - 1].is_exact = 1;
             }
             if (status != -1)
                 return status;
@@ -411,6 +425,7 @@ int plan_same_task(const struct sy_experiment *a, const struct sy_experiment *b)
     for (i = 0; i < a->mix_count; i++)
         if (a->mix[i].ops != b->mix[i].ops ||
             a->mix[i].param_bytes != b->mix[i].param_bytes ||
+            a->mix[i].precomputed != b->mix[i].precomputed ||
             a->mix[i].weight != b->mix[i].weight)
             return 0;
     return 1;

@@ -8,6 +8,7 @@
 
 #include "../bench/load/run_file.h"
 #include "command.h"
+#include "common_options.h"
 #include "interrupt.h"
 #include "machine_load.h"
 #include "options.h"
@@ -15,6 +16,7 @@
 #include "plan.h"
 #include "progress.h"
 #include "results.h"
+#include "run_output.h"
 #include "shard.h"
 #include "suite.h"
 #include "tls_scenario.h"
@@ -38,9 +40,11 @@ const struct option run_options_table[] = {
     {.name = "workload",
      .argument = "GLOB,...",
      .help = "which workloads, one table each; 'aes-128-gcm@16K' gives a "
-             "size;\n                              mixes of several are for "
-             "suites only; default: the\n"
-             "                              suite's, or ecdsa-p256-sign",
+             "size,\n                              'precomputed:NAME' results "
+             "made beforehand; mixes of\n"
+             "                              several are for suites only; "
+             "default: the suite's,\n"
+             "                              or ecdsa-p256-sign",
      .kind = OPTION_TEXTS,
      AT(workload)},
     {.name = "reference",
@@ -54,14 +58,7 @@ const struct option run_options_table[] = {
      .help = "no reference rows",
      .kind = OPTION_FLAG,
      AT(no_reference)},
-    {.name = "jobs",
-     .argument = "N[,N...]",
-     .standard = "64",
-     .help = "jobs in flight",
-     .kind = OPTION_NUMBERS,
-     .min = 1,
-     .max = SY_JOBS_MAX,
-     AT(jobs)},
+    COMMON_JOBS(AT(jobs)),
     {.name = "sweep-of",
      .argument = "GLOB,...",
      .help = "combinations to measure at other numbers of jobs too",
@@ -74,12 +71,7 @@ const struct option run_options_table[] = {
      .min = 1,
      .max = SY_JOBS_MAX,
      AT(sweep_jobs)},
-    {.name = "device",
-     .argument = "SPEC",
-     .standard = "workers:1",
-     .help = "what executes offloaded steps; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT(device)},
+    COMMON_DEVICE(AT(device)),
     {.name = "duration",
      .argument = "TIME",
      .standard = "1s",
@@ -95,15 +87,7 @@ const struct option run_options_table[] = {
      .kind = OPTION_NUMBERS,
      .max = INT64_MAX, /* JSON readers take no more */
      AT(seed)},
-    {.name = "stack-bytes",
-     .argument = "BYTES",
-     .standard = "64K",
-     .help = "size of each job's stack",
-     .kind = OPTION_BYTES,
-     .min = SY_STACK_BYTES_MIN,
-     .max = SY_STACK_BYTES_MAX,
-     .whole_pages = 1,
-     AT(stack_bytes)},
+    COMMON_STACK_BYTES(AT(stack_bytes)),
     {.name = "verify",
      .argument = "WHICH",
      .standard = "sample",
@@ -118,17 +102,8 @@ const struct option run_options_table[] = {
              "otherwise",
      .kind = OPTION_TEXT,
      AT(suite)},
-    {.name = "load",
-     .argument = "FILE.so",
-     .help = "use the parts in this file too; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT(load)},
-    {.name = "out",
-     .argument = "DIR",
-     .standard = "runs",
-     .help = "folder for run files",
-     .kind = OPTION_TEXT,
-     AT(out)},
+    COMMON_LOAD(AT(load)),
+    COMMON_OUT(AT(out)),
     {.name = "shard",
      .argument = "I/N",
      .help = "do part I of N parts; 'switchyard merge' joins their files",
@@ -412,26 +387,17 @@ static int create_file(const struct invocation *s, struct sy_run_file **file)
 static int measure_and_show(struct invocation *s)
 {
     struct sy_run_file *file;
-    char why[SY_RUN_PATH_BYTES + 256] = "", path[SY_RUN_PATH_BYTES];
+    char path[SY_RUN_PATH_BYTES];
     int status;
 
+    catch_interrupts(); /* before there is a file to be seen */
     status = create_file(s, &file);
     if (status != -1)
         return status;
-    catch_interrupts();
     machine_load_read(&s->before);
     status = measure_all(s, file);
     machine_load_read(&s->after);
-    if (status != -1) {
-        sy_run_file_discard(&file);
-        return status;
-    }
-    if (sy_run_file_finish(&file, interrupted != 0, path, why, sizeof(why)) !=
-        0) {
-        say("--out: cannot write the run file: %s", why);
-        path[0] = '\0';
-        status = CLI_ENVIRONMENT;
-    }
+    status = run_output_end(&file, status, sy_run_file_lines(file), path);
     /* Without a file the figures are still worth showing. */
     if (status == -1)
         status = show_results(s);

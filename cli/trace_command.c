@@ -9,6 +9,7 @@
 
 #include "chrome_trace.h"
 #include "command.h"
+#include "common_options.h"
 #include "interrupt.h"
 #include "options.h"
 #include "parts.h"
@@ -82,20 +83,8 @@ static const struct option trace_options_table[] = {
      .kind = OPTION_NUMBERS,
      .max = INT64_MAX,
      AT_RUN(seed)},
-    {.name = "stack-bytes",
-     .argument = "BYTES",
-     .standard = "64K",
-     .help = "size of each job's stack",
-     .kind = OPTION_BYTES,
-     .min = SY_STACK_BYTES_MIN,
-     .max = SY_STACK_BYTES_MAX,
-     .whole_pages = 1,
-     AT_RUN(stack_bytes)},
-    {.name = "load",
-     .argument = "FILE.so",
-     .help = "use the parts in this file too; may be repeated",
-     .kind = OPTION_TEXTS,
-     AT_RUN(load)},
+    COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
+    COMMON_LOAD(AT_RUN(load)),
     {.name = NULL},
 };
 

@@ -7,14 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "beside.h"
 #include "command.h"
+#include "shared_memory.h"
 
 /* "sy traced", and the layout of struct traced_share. */
 #define MAGIC (UINT64_C(0x7379747261636564) ^ sizeof(struct traced_share))
@@ -25,17 +24,10 @@ static int make_share(struct traced_process *p, uint32_t events_max)
 {
     size_t bytes = sizeof(*p->share) + sy_traced_window_bytes(events_max) -
                    sizeof(struct sy_traced_window);
-    void *at;
 
-    p->fd = memfd_create("switchyard-traced", MFD_CLOEXEC);
-    if (p->fd == -1)
+    p->share = shared_memory_make("switchyard-traced", bytes, &p->fd);
+    if (p->share == NULL)
         return -errno;
-    if (ftruncate(p->fd, (off_t)bytes) == -1)
-        return -errno;
-    at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, p->fd, 0);
-    if (at == MAP_FAILED)
-        return -errno;
-    p->share = at;
     p->share->magic = MAGIC;
     p->share->bytes = bytes;
     p->share->window.events_max = events_max;
@@ -60,10 +52,7 @@ int traced_process_open(struct traced_process *p, uint32_t events_max)
 
 void traced_process_close(struct traced_process *p)
 {
-    if (p->share != NULL)
-        munmap(p->share, p->share->bytes);
-    if (p->fd != -1)
-        close(p->fd);
+    shared_memory_free(p->share, p->share != NULL ? p->share->bytes : 0, p->fd);
     p->share = NULL;
     p->fd = -1;
 }
@@ -162,25 +151,13 @@ int traced_worker_is_meant(int argc, char **argv)
 
 struct traced_share *traced_worker_open(const char *fd_text)
 {
-    struct traced_share *share;
-    struct stat st;
-    int fd = atoi(fd_text);
-    void *at;
+    size_t bytes;
+    struct traced_share *share =
+        shared_memory_open(fd_text, sizeof(*share), &bytes);
 
-    if (fstat(fd, &st) == -1 || st.st_size < (off_t)sizeof(*share))
-        goto not_ours;
-    at = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-              0);
-    if (at == MAP_FAILED)
-        goto not_ours;
-    share = at;
-    if (share->magic == MAGIC && share->bytes == (uint64_t)st.st_size) {
-        fcntl(fd, F_SETFD, FD_CLOEXEC);
+    if (share != NULL && share->magic == MAGIC && share->bytes == bytes)
         return share;
-    }
-    munmap(at, (size_t)st.st_size);
-
-not_ours:
+    shared_memory_free(share, bytes, -1);
     say(TRACED_WORKER_OPTION " is for this command's own use, with a "
                              "switchyard-traced of the same build");
     return NULL;

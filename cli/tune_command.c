@@ -23,6 +23,7 @@
 #include "analysis.h"
 #include "child.h"
 #include "command.h"
+#include "common_options.h"
 #include "interrupt.h"
 #include "options.h"
 #include "parts.h"
@@ -126,12 +127,7 @@ static const struct option tune_options_table[] = {
      .help = "what is in use: it wins a tie",
      .kind = OPTION_TEXT,
      AT(incumbent)},
-    {.name = "out",
-     .argument = "DIR",
-     .standard = "runs",
-     .help = "folder for run files",
-     .kind = OPTION_TEXT,
-     AT(out)},
+    COMMON_OUT(AT(out)),
     {.name = "force",
      .help = "write the profile even if the confidence is low",
      .kind = OPTION_FLAG,

@@ -6,6 +6,9 @@
 
 #include "table.h"
 
+/* More throughput than the rest of it is hardly worth more jobs. */
+#define KNEE_SHARE 0.95
+
 static const char *name_of(const struct result *r, char *buf, size_t bytes)
 {
     return sy_experiment_name(r->exp, buf, bytes);
@@ -204,6 +207,58 @@ static int same_parts(const struct sy_experiment *a,
            a->engine == b->engine && a->variant == b->variant;
 }
 
+/* The result of a combination with the fewest jobs that does so much; NULL: it
+   does with none. */
+static const struct result *fewest_jobs(const struct block *block,
+                                        const struct sy_experiment *of,
+                                        double per_s)
+{
+    const struct result *found = NULL;
+    size_t i;
+
+    for (i = 0; i < block->count; i++) {
+        const struct result *r = block->rows[i];
+
+        if (result_has_figures(r) && same_parts(r->exp, of) &&
+            result_per_s(r) >= per_s &&
+            (found == NULL || r->exp->jobs < found->exp->jobs))
+            found = r;
+    }
+    return found;
+}
+
+/* From how many jobs on it is worth while, and beyond how many it is not. */
+static void print_knee(const struct block *block, const struct result *fastest,
+                       FILE *to)
+{
+    const struct result *even;
+    char per_s[32];
+    size_t i;
+
+    fprintf(to, "    the fewest with %.0f %% of the highest throughput: %u\n",
+            100 * KNEE_SHARE,
+            fewest_jobs(block, fastest->exp, KNEE_SHARE * result_per_s(fastest))
+                ->exp->jobs);
+    for (i = 0; i < block->count; i++) {
+        const struct result *r = block->rows[i];
+
+        if (r->exp->row != SY_ROW_SOFTWARE || !result_has_figures(r))
+            continue;
+        even = fewest_jobs(block, fastest->exp, result_per_s(r));
+        format_number(per_s, sizeof(per_s), result_per_s(r), 0);
+        if (even != NULL)
+            fprintf(to,
+                    "    the fewest with as much as software alone (%s "
+                    "ops/s): %u\n",
+                    per_s, even->exp->jobs);
+        else
+            fprintf(to,
+                    "    with none of them as much as software alone (%s "
+                    "ops/s)\n",
+                    per_s);
+    }
+}
+
 /* The combination that was measured at the most numbers of jobs. */
 static struct effect print_jobs(const struct block *block, FILE *to)
 {
@@ -235,6 +290,7 @@ static struct effect print_jobs(const struct block *block, FILE *to)
              "%s (shown on %s, the pair with the most numbers of jobs: %zu)",
              of, name_of(most.fast, name, sizeof(name)), most.count);
     print_spread(&most, title, 1, to);
+    print_knee(block, most.fast, to);
     return effect_of(block, &most, of);
 }
 

@@ -270,9 +270,10 @@ def analyse_batches(comparisons):
                           for (nominal, _), real in zip(members, x[1:])]
         factors.append(value)
     candidate = first.candidates[base]
+    mix = run_file.mix_text(candidate["mix"])
     return {
         "type": "doses", "files": [c.path for c in comparisons],
-        "what": f"{candidate['name']}, {judge.mix_text(candidate)}, "
+        "what": f"{candidate['name']}, {mix}, "
                 f"{candidate['jobs']} in flight, {candidate['device']}",
         "operation": "operation",
         "unit": "layout" if len(time) != len(table.log_ns) else "process",
@@ -538,9 +539,9 @@ def print_text(value, out):
           f"{units[value['unit']]}, {value['batches']} {runs}"
           + (f", {value['disturbed']} of them disturbed"
              if value["disturbed"] is not None else "") + ".", file=out)
-    print(f"As it is: {judge.time_text(value['time_ns'])} ns and "
-          f"{judge.time_text(value['cpu_ns'])} ns of CPU per {one}; ready for "
-          f"doses, without any: {judge.time_text(value['decorated_time_ns'])} "
+    print(f"As it is: {judge.ns_text(value['time_ns'])} ns and "
+          f"{judge.ns_text(value['cpu_ns'])} ns of CPU per {one}; ready for "
+          f"doses, without any: {judge.ns_text(value['decorated_time_ns'])} "
           "ns.\n", file=out)
     for line in judge.format_table(table_rows(value)):
         print("  " + line, file=out)

@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 
-from . import hdr, histogram, run_file
+from . import hdr, histogram, merge, run_file
 
 # How many objects deep a histogram may be in a line.
 DEPTH_MAX = 6
@@ -50,15 +50,6 @@ def member_names(places):
             for place in places]
 
 
-def mix_text(mix):
-    words = []
-    for item in mix:
-        size = item.get("param_bytes")
-        words.append(item["workload"] + (f"@{size}" if size else "")
-                     + (f"={item['weight']}" if len(mix) > 1 else ""))
-    return "+".join(words)
-
-
 def is_plain(value):
     return isinstance(value, (str, int, float))
 
@@ -70,7 +61,7 @@ def description(line, meta):
         if key == "status" or any(find({key: value})):
             break
         if key == "mix" and run_file.is_mix(value):
-            what[key] = mix_text(value)
+            what[key] = run_file.mix_text(value)
         elif key not in ("type", "name") and is_plain(value):
             what[key] = value
     what["run"] = meta["run_id"]
@@ -262,14 +253,15 @@ def check_output(path, inputs):
 
 
 def export(args):
+    files = [path for given in args.files for path in merge.files_of(given)]
     found = []
-    for path in dict.fromkeys(args.files):
+    for path in dict.fromkeys(files):
         found += histograms_of(path)
     write, tags = FORMATS[args.format], tags_of(found)
     if args.out is None:
         write(found, tags, sys.stdout)
         return
-    check_output(args.out, args.files)
+    check_output(args.out, files)
     try:
         with opened(args.out) as out:
             write(found, tags, out)
@@ -282,7 +274,7 @@ def main(argv):
     parser = argparse.ArgumentParser(prog="analysis export")
     parser.add_argument("--format", choices=list(FORMATS), default="hdr")
     parser.add_argument("--out")
-    parser.add_argument("files", nargs="+", metavar="FILE")
+    parser.add_argument("files", nargs="+", metavar="RUN")
     try:
         export(parser.parse_args(argv))
     except run_file.Refused as refused:

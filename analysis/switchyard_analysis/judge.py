@@ -130,19 +130,6 @@ def aa_object(table, located, clean, planted, twin):
     return None
 
 
-def mix_text(candidate):
-    """The mix as a suite spells it."""
-    words = []
-    for item in candidate["mix"]:
-        word = item["workload"]
-        if item.get("param_bytes"):
-            word += f"@{item['param_bytes']}"
-        if len(candidate["mix"]) > 1:
-            word += f"={item['weight']}"
-        words.append(word)
-    return ", ".join(words)
-
-
 def candidate_objects(table, located):
     objects = []
     for i, candidate in enumerate(table.candidates):
@@ -150,7 +137,7 @@ def candidate_objects(table, located):
         measured = ~np.isnan(table.log_ns[:, :, i])
         clean = table.is_clean[:, :, i] & measured
         objects.append({
-            "label": table.labels[i], "mix": mix_text(candidate),
+            "label": table.labels[i], "mix": run_file.mix_text(candidate["mix"]),
             "task": candidate["task"], "twin_of": candidate["twin_of"],
             "ns_per_operation": float(np.exp(column.mean())),
             "cpu_ns_per_operation": float(np.nanmedian(
@@ -171,7 +158,7 @@ def winner_objects(table, located):
         if len(members) < 2:
             continue
         found = estimate.winner(located, members)
-        value = {"mix": mix_text(table.candidates[members[0]]),
+        value = {"mix": run_file.mix_text(table.candidates[members[0]]["mix"]),
                  "winner": None, "leader": None, "rivals": []}
         if found is not None:
             best, quoted, is_clear = found
@@ -256,7 +243,7 @@ def format_table(rows):
                        zip(row[1:], widths[1:])]).rstrip() for row in rows]
 
 
-def time_text(ns):
+def ns_text(ns):
     return f"{ns:,.1f}" if ns < 10000 else f"{ns:,.0f}"
 
 
@@ -267,8 +254,8 @@ def print_candidates(value, out):
                          key=lambda c: c["ns_per_operation"])
         rows = [["", "ns/operation", "CPU ns/operation", "disturbed batches"]]
         for c in members:
-            rows.append([c["label"], time_text(c["ns_per_operation"]),
-                         time_text(c["cpu_ns_per_operation"]),
+            rows.append([c["label"], ns_text(c["ns_per_operation"]),
+                         ns_text(c["cpu_ns_per_operation"]),
                          f"{100 * c['disturbed'] / max(1, c['batches']):.0f} "
                          "%"])
         print(f"\n{mix}", file=out)
@@ -348,6 +335,11 @@ def print_winners(value, out):
               + ", ".join(near) + ".", file=out)
 
 
+def unseen(aa):
+    """The largest difference that an A/A pair does not rule out, in words."""
+    return f"{100 * (max(aa['high'], 1 / aa['low']) - 1):.1f} %"
+
+
 def print_aa(value, out):
     aa = value["aa"]
     if aa is None:
@@ -368,7 +360,8 @@ def print_aa(value, out):
               "nothing.", file=out)
     else:
         print(f"\nA/A: {aa['second']} against itself{where}:\n{text}: no "
-              "difference, as it should be.", file=out)
+              "difference, as it should be; one\nof up to "
+              f"{unseen(aa)} would not have been seen.", file=out)
 
 
 def print_notes(value, out):

@@ -137,8 +137,7 @@ def exclude(answer, found, question):
             answer.excluded[name] = "a baseline, there to be compared with"
     if answer.rate_hz is not None:
         for name, why in found.saturated(answer.rate_hz).items():
-            answer.excluded.setdefault(
-                name, f"saturated at {answer.rate_hz:,} op/s: {why}")
+            answer.excluded.setdefault(name, why)
     if question.bound is not None:
         answer.slo, _ = slo.judge(found, question.bound, answer.rate_hz)
         for name, (state, words, _) in answer.slo.items():

@@ -463,10 +463,12 @@ def print_evidence(answer, question, out):
     state, twin = answer.aa or ("not needed", None)
     if twin is not None:
         label, triple = twin
-        text = (f"{judge.percent(math.exp(triple[0]))} "
-                f"({judge.percent(math.exp(triple[1]))} .. "
-                f"{judge.percent(math.exp(triple[2]))})")
-        paragraph(f"A/A {state}: {label} against itself {text}.", out, "  ")
+        ratio, low, high = (math.exp(x) for x in triple)
+        text = (f"{judge.percent(ratio)} ({judge.percent(low)} .. "
+                f"{judge.percent(high)})")
+        seen = judge.unseen({"low": low, "high": high})
+        paragraph(f"A/A {state}: {label} against itself {text}; a difference "
+                  f"of up to {seen} would not have been seen.", out, "  ")
     elif state == "missing":
         paragraph("A/A: there is none. Nothing shows that this machine takes "
                   "like for like.", out, "  ")

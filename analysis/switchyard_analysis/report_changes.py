@@ -11,7 +11,7 @@ import re
 
 import numpy as np
 
-from . import estimate, judge, report_charts as charts
+from . import estimate, report_charts as charts
 from . import report_drawings as drawings, report_facts
 from . import report_sections as sections, run_file
 from .report_sections import Column, Section, Table
@@ -48,7 +48,7 @@ def of_comparisons(facts):
         located = one.table.located()
         for i, c in enumerate(one.table.candidates):
             if c["twin_of"] is None:
-                place = (judge.mix_text(c), c.get("device"))
+                place = (run_file.mix_text(c["mix"]), c.get("device"))
                 key = ("time per operation, compared", place,
                        c.get("name") or c["label"], c.get("jobs"))
                 found.setdefault(key, []).extend(located[:, i].tolist())

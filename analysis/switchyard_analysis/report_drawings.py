@@ -349,7 +349,7 @@ def middles(found):
 def load_words(label, x, y, point, q):
     words = (f"{label}: planned {rate_text(point.rate_hz)}, achieved "
              f"{rate_text(x)}, {quantile_text(q)} {time_text(y)}")
-    return words + (", saturated: " + ", ".join(point.faults)
+    return words + (", saturated: " + ", ".join(point.marks)
                     if point.saturated else "")
 
 

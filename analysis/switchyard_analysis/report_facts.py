@@ -213,7 +213,7 @@ def bests_of_judged(judged):
         for c in one.comparisons[0].candidates:
             if c["twin_of"] is None and c.get("row", "combination") == \
                     "combination":
-                place = (judge.mix_text(c), c.get("device"))
+                place = (run_file.mix_text(c["mix"]), c.get("device"))
                 rows.setdefault((place, c.get("jobs")), []).append(c)
         for (place, jobs), members in rows.items():
             if len(members) < 2:

@@ -7,8 +7,8 @@ Every format of a report, the page too, is made of these.
 import math
 import shlex
 
-from . import dose, histogram, report_charts as charts, report_drawings as drawings
-from . import report_facts, run_file
+from . import dose, histogram, judge, report_charts as charts
+from . import report_drawings as drawings, report_facts, run_file
 from .report_charts import bytes_text, count_text, digits, percent_text, \
     rate_text, time_text
 from .report_facts import REFERENCES, by_place
@@ -349,7 +349,7 @@ def judged_checks(number, one):
         else:
             reach = max(aa["high"], 1 / aa["low"]) - 1
             found = (GOOD, size, "") if reach < AA_REACH else (
-                BEWARE, size, f"no difference, but one of {100 * reach:.0f} % "
+                BEWARE, size, f"no difference, but one of {judge.unseen(aa)} "
                 "would not have been seen either: measure longer")
     yield (f"A/A pair{which}",) + found
     batches = max(1, one.value["batches"])
@@ -662,9 +662,7 @@ def percentiles_of_cells(section, facts):
 
 
 def latency_row(facts, label, p):
-    marks = [fault.replace("_", " ") for fault in p.faults]
-    if p.virtual_clock:
-        marks.append("simulated time")
+    marks = p.marks + (["simulated time"] if p.virtual_clock else [])
     return (label, facts.name_of(p.place), p.loop, p.rate_hz, p.achieved_hz,
             p.quantile(0.5), p.quantile(0.99), p.quantile(0.999),
             ", ".join(marks))

@@ -77,6 +77,16 @@ def is_mix(value):
         and is_number(item.get("weight")) for item in value)
 
 
+def mix_text(mix):
+    """The mix as a suite spells it: "sha256@1024=3, null=1"."""
+    words = []
+    for item in mix:
+        size = item.get("param_bytes")
+        words.append(item["workload"] + (f"@{size}" if size else "")
+                     + (f"={item['weight']}" if len(mix) > 1 else ""))
+    return ", ".join(words)
+
+
 DOSE_KEYS = {"switches", "wakes", "device_operations", "collected",
              "switch_ns", "wake_ns", "collect_ns", "device_ns"}
 

@@ -19,16 +19,6 @@ from . import histogram, merge, run_file
 from .run_file import INCOMPLETE, WRONG, Refused
 
 
-def mix_text(mix):
-    """The mix as a suite spells it: "sha256@1024=3, null=1"."""
-    words = []
-    for item in mix:
-        size = item.get("param_bytes")
-        words.append(item["workload"] + (f"@{size}" if size else "")
-                     + (f"={item['weight']}" if len(mix) > 1 else ""))
-    return ", ".join(words)
-
-
 def number_or_none(value):
     return value if run_file.is_number(value) else None
 
@@ -63,7 +53,7 @@ class Row:
         self.switcher, self.engine = text["switcher"], text["engine"]
         self.variant, self.device = text["variant"], text["device"]
         self.status, self.reason = text["status"], text["reason"]
-        self.mix = mix_text(line["mix"])
+        self.mix = run_file.mix_text(line["mix"])
         self.jobs = number_or_none(line.get("jobs"))
 
     @property
@@ -145,7 +135,17 @@ class Load(Row):
         self.virtual_clock = line.get("virtual_clock") is True
 
     @property
+    def marks(self):
+        """The faults in words."""
+        return [fault.replace("_", " ") for fault in self.faults]
+
+    @property
     def achieved_hz(self):
+        """As `switchyard load` shows it: the time that the last operations
+        took to respond is not held against the rate."""
+        permille = inside(self.line, "achieved_permille")
+        if self.rate_hz and self.offered and permille is not None:
+            return self.rate_hz * permille / 1000 * self.done / self.offered
         if not self.done or not self.elapsed_ns:
             return None
         return 1e9 * self.done / self.elapsed_ns

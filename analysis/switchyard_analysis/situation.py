@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from . import estimate, histogram, judge, run_file, runs
+from . import estimate, histogram, judge, run_file
 from .decide import Counted, Paired, Unpaired
 from .run_file import is_number, is_text
 
@@ -75,7 +75,7 @@ class Contender:
             self.row = self.name
         self.switcher, self.engine = text["switcher"], text["engine"]
         self.device = text["device"]
-        self.mix = runs.mix_text(line["mix"])
+        self.mix = run_file.mix_text(line["mix"])
         self.jobs = line["jobs"] if is_number(line.get("jobs")) else None
 
 
@@ -245,14 +245,20 @@ class Situation:
         return found
 
     def saturated(self, rate_hz):
-        """{name: why} of what did not sustain it."""
+        """{name: why} of what did not sustain it, or of which nobody knows."""
         found = {}
         for name, points in self.points(rate_hz).items():
-            faults = sorted({f for p in points if p.saturated
-                             for f in p.faults})
-            if any(p.saturated for p in points):
-                found[name] = ", ".join(faults).replace("_", " ") or \
-                    "saturated"
+            if not any(p.saturated for p in points):
+                continue
+            marks = sorted({m for p in points if p.saturated
+                            for m in p.marks})
+            if marks == ["generator late"]:
+                found[name] = (f"not known at {rate_hz:,} op/s: the generator "
+                               "of the load was late itself")
+            else:
+                found[name] = f"saturated at {rate_hz:,} op/s"
+                if marks:
+                    found[name] += ": " + ", ".join(marks)
         return found
 
     def quantile_samples(self, quantile, rate_hz):

@@ -53,8 +53,7 @@ def judge(situation, bound, rate_hz):
     found = {}
     for name in situation.options():
         if name in saturated:
-            found[name] = (BREAKS, f"saturated at {rate_hz:,} op/s: "
-                           + saturated[name], None)
+            found[name] = (BREAKS, saturated[name], None)
         elif name in samples:
             found[name] = judge_one(evidence, name, bound)
         elif rate_hz is not None and name in situation.points(rate_hz):

@@ -106,8 +106,9 @@ const char *sy_experiment_mix(const struct sy_experiment *exp, char *buf,
     for (unsigned i = 0; i < exp->mix_count && used < bytes; i++) {
         const struct sy_mix_item *item = &exp->mix[i];
 
-        used += (size_t)snprintf(buf + used, bytes - used, "%s%s",
-                                 i > 0 ? ", " : "", item->ops->name);
+        used += (size_t)snprintf(
+            buf + used, bytes - used, "%s%s%s", i > 0 ? ", " : "",
+            item->precomputed ? SY_PRECOMPUTED : "", item->ops->name);
         if (item->ops->param_default != 0 && used < bytes)
             used += (size_t)write_param(buf + used, bytes - used,
                                         item->param_bytes);
@@ -150,6 +151,12 @@ static int check_mix(const struct sy_experiment *exp, struct sy_outcome *out)
         if (item->weight < 1 || item->weight > WEIGHT_MAX)
             return refuse(out, "the share of %s must be 1 .. %u, not %u",
                           item->ops->name, WEIGHT_MAX, item->weight);
+        if (item->precomputed &&
+            (item->ops->steps != 1 || !(item->ops->offloaded & 1)))
+            return refuse(out,
+                          "results of %s cannot be made beforehand: that "
+                          "takes a workload whose only step is offloaded",
+                          item->ops->name);
     }
     return 0;
 }

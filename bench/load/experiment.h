@@ -54,6 +54,12 @@ struct sy_mix_item {
     const struct sy_workload_ops *ops;
     size_t param_bytes; /* as sy_workload_find() set it */
     uint32_t weight;    /* share among the weights of the mix, >= 1 */
+
+    /* The device has hardware of its own: what it returns was made before the
+       window, for as many different inputs as operations are in flight or set
+       aside, and takes no CPU time here. For workloads whose only step is
+       offloaded. The row software computes as ever. */
+    bool precomputed;
 };
 
 #define SY_JOBS_MAX 1000000u
@@ -198,12 +204,15 @@ const char *sy_experiment_name(const struct sy_experiment *exp, char *buf,
 
 /*
  * Write the mix as a suite spells it: "ecdsa-p256-sign",
- * "tls13-handshake=1, aes-128-gcm@16K=40".
+ * "tls13-handshake=1, aes-128-gcm@16K=40", "precomputed:rsa2048-sign".
  *
  * Returns buf.
  */
 const char *sy_experiment_mix(const struct sy_experiment *exp, char *buf,
                               size_t bytes);
+
+/* What stands before the name of a workload with precomputed results. */
+#define SY_PRECOMPUTED "precomputed:"
 
 /*
  * Run an experiment in a process of its own, which isolates crashes, hangs

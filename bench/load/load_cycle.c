@@ -719,7 +719,7 @@ int sy__load_perform(const struct sy__row_ops *row,
     out->verify_every = exp->verify_every;
     raise_fd_limit(out);
 
-    err = sy__mix_open(&load->mix, exp, why, sizeof(why));
+    err = sy__mix_open(&load->mix, exp, row->uses_device, why, sizeof(why));
     if (err != 0) {
         sy__load_skip(load, "%s", why);
         err = 0;

@@ -157,12 +157,13 @@ static json_t *load_object(const struct sy_load_spec *spec,
         sy__json_number(out->verify_every), "verified",
         sy__json_number(out->verified), "wrong", sy__json_number(out->wrong));
     json_t *came = json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, "
-        "s:o}",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, s:o, s:o, s:o, "
+        "s:o, s:o}",
         "generator", generator_object(r), "offered",
         sy__json_number(r->offered), "done", sy__json_number(r->done),
         "planned_ns", sy__json_number(r->planned_ns), "elapsed_ns",
-        sy__json_number(r->achieved_ns), "backlog_early_milli",
+        sy__json_number(r->achieved_ns), "achieved_permille",
+        sy__json_number(sy_load_achieved_permille(r)), "backlog_early_milli",
         sy__json_number(r->backlog_early_milli), "backlog_late_milli",
         sy__json_number(r->backlog_late_milli), "saturated",
         (r->faults & SY_LOAD_SATURATED) != 0, "faults", faults_array(r),

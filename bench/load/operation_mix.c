@@ -34,7 +34,7 @@ static void *zeroed(size_t bytes)
 }
 
 static int open_part(struct sy__mix *mix, const struct sy_mix_item *item,
-                     char *why, size_t why_bytes)
+                     bool offloads, char *why, size_t why_bytes)
 {
     struct sy__mix_part *part = &mix->parts[mix->count];
     struct sy_workload_config cfg = {.seed = mix->seed,
@@ -45,6 +45,8 @@ static int open_part(struct sy__mix *mix, const struct sy_mix_item *item,
         return err;
     part->ops = item->ops;
     part->free = NULL;
+    part->is_precomputed = item->precomputed && offloads;
+    part->made = 0;
     part->weight_end = item->weight;
     if (mix->count > 0)
         part->weight_end += mix->parts[mix->count - 1].weight_end;
@@ -65,12 +67,12 @@ static int open_part(struct sy__mix *mix, const struct sy_mix_item *item,
 }
 
 int sy__mix_open(struct sy__mix *mix, const struct sy_experiment *exp,
-                 char *why, size_t why_bytes)
+                 bool offloads, char *why, size_t why_bytes)
 {
     memset(mix, 0, sizeof(*mix));
     mix->seed = exp->seed;
     for (unsigned i = 0; i < exp->mix_count; i++) {
-        int err = open_part(mix, &exp->mix[i], why, why_bytes);
+        int err = open_part(mix, &exp->mix[i], offloads, why, why_bytes);
 
         if (err != 0) {
             sy__mix_close(mix);
@@ -104,6 +106,17 @@ void sy__mix_close(struct sy__mix *mix)
     mix->count = 0;
 }
 
+/* Make the result that a device will deliver, as often as this slot is used. */
+static int precompute(struct sy__mix_part *part, struct sy__op *op)
+{
+    int err = op->ops->begin(op->shared, op->slot, part->made++);
+
+    if (err == 0)
+        err = op->ops->step(op->shared, op->slot, 0);
+    op->is_precomputed = true;
+    return err;
+}
+
 static int new_op(struct sy__mix_part *part, struct sy__op **out)
 {
     size_t head = rounded(sizeof(struct sy__op));
@@ -123,7 +136,24 @@ static int new_op(struct sy__mix_part *part, struct sy__op **out)
             return err;
         }
     }
+    if (part->is_precomputed) {
+        err = precompute(part, op);
+        if (err != 0) {
+            free_op(op);
+            return err;
+        }
+    }
     *out = op;
+    return 0;
+}
+
+static int set_up(struct sy__op *op)
+{
+    if (!op->is_precomputed)
+        return op->ops->begin(op->shared, op->slot, op->number);
+    if (!op->is_hidden)
+        op->ops->spoil(op->slot);
+    op->is_hidden = true;
     return 0;
 }
 
@@ -161,7 +191,7 @@ int sy__mix_take(struct sy__mix *mix, uint64_t number, struct sy__op **out)
     op->number = number;
     op->item = item;
     op->step = 0;
-    err = op->ops->begin(op->shared, op->slot, number);
+    err = set_up(op);
     if (err != 0) {
         sy__mix_put(mix, op);
         return err;
@@ -216,5 +246,10 @@ int sy__op_step(void *arg)
 {
     struct sy__op *op = arg;
 
+    if (op->is_precomputed) {
+        op->ops->spoil(op->slot); /* again: it is right now */
+        op->is_hidden = false;
+        return 0;
+    }
     return op->ops->step(op->shared, op->slot, op->step);
 }

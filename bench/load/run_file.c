@@ -35,9 +35,11 @@ struct sy_run_file {
                           are ours to remove */
     int fd;
     uint64_t records;
+    uint64_t whole_bytes; /* of the file: its whole lines */
     char sidecars[SIDECARS_MAX][SIDECAR_NAME_BYTES];
     size_t sidecars_count;
-    EVP_MD_CTX *hash;
+    size_t sidecars_named; /* those that a line of the file names */
+    EVP_MD_CTX *hash;      /* of the whole lines */
 };
 
 static int say(char *why, size_t why_bytes, int err, const char *format, ...)
@@ -155,32 +157,50 @@ static int sync_folders(const char *folder, size_t kept_bytes)
 
 /* ---- writing ----------------------------------------------------------- */
 
-static int write_bytes(struct sy_run_file *file, const char *bytes,
-                       size_t count)
+static int write_all(int fd, const char *bytes, size_t count)
 {
     while (count > 0) {
-        ssize_t n = write(file->fd, bytes, count);
+        ssize_t n = write(fd, bytes, count);
 
-        if (n == -1) {
-            if (errno == EINTR)
-                continue;
+        if (n == -1 && errno != EINTR)
             return -errno;
+        if (n > 0) {
+            bytes += n;
+            count -= (size_t)n;
         }
-        if (EVP_DigestUpdate(file->hash, bytes, (size_t)n) != 1)
-            return -EIO;
-        bytes += n;
-        count -= (size_t)n;
     }
     return 0;
 }
 
-static int write_text(struct sy_run_file *file, const char *line, char *why,
+/* Write a line of bytes bytes, its end included, or nothing of it. */
+static int write_whole(struct sy_run_file *file, const char *line, size_t bytes)
+{
+    int err = write_all(file->fd, line, bytes);
+
+    if (err == 0) {
+        file->whole_bytes += bytes;
+        file->sidecars_named = file->sidecars_count;
+    } else if (ftruncate(file->fd, (off_t)file->whole_bytes) == 0) {
+        (void)lseek(file->fd, (off_t)file->whole_bytes, SEEK_SET);
+    }
+    return err;
+}
+
+static int write_text(struct sy_run_file *file, const char *text, char *why,
                       size_t why_bytes)
 {
-    int err = write_bytes(file, line, strlen(line));
+    size_t bytes = strlen(text) + 1;
+    char *line = malloc(bytes);
+    int err = -ENOMEM;
 
-    if (err == 0)
-        err = write_bytes(file, "\n", 1);
+    if (line != NULL) {
+        memcpy(line, text, bytes - 1);
+        line[bytes - 1] = '\n';
+        err = write_whole(file, line, bytes);
+    }
+    if (err == 0 && EVP_DigestUpdate(file->hash, line, bytes) != 1)
+        err = -EIO;
+    free(line);
     if (err != 0)
         return say(why, why_bytes, err, "writing %.300s: %s", file->tmp_path,
                    strerror(-err));
@@ -302,7 +322,7 @@ int sy_run_file_create(struct sy_run_file **out, const char *folder,
     file->hash = hash_begin();
     if (file->hash == NULL) {
         err = say(why, why_bytes, -ENOMEM, "no memory for a hash");
-        goto free_file;
+        goto free_memory;
     }
     sy_machine_read(&machine);
     err = open_tmp(file, folder, run_id, machine.fingerprint, info, why,
@@ -320,7 +340,7 @@ int sy_run_file_create(struct sy_run_file **out, const char *folder,
 
 free_hash:
     EVP_MD_CTX_free(file->hash);
-free_file:
+free_memory:
     free(file);
     return err;
 }
@@ -344,21 +364,6 @@ int sy_run_file_add_line(struct sy_run_file *file, const char *line, char *why,
     if (err == 0)
         file->records++;
     return err;
-}
-
-static int write_all(int fd, const char *bytes, size_t count)
-{
-    while (count > 0) {
-        ssize_t n = write(fd, bytes, count);
-
-        if (n == -1 && errno != EINTR)
-            return -errno;
-        if (n > 0) {
-            bytes += n;
-            count -= (size_t)n;
-        }
-    }
-    return 0;
 }
 
 static int hash_all(const void *data, size_t bytes, char *hex)
@@ -416,7 +421,7 @@ int sy__run_file_add_sidecar(struct sy_run_file *file, const char *kind,
 
 static int write_end(struct sy_run_file *file, bool interrupted)
 {
-    char line[256], now[32], hex[HEX_BYTES] = "";
+    char line[512], now[32], hex[HEX_BYTES] = "";
     int n, err;
 
     sy__run_time(now);
@@ -425,54 +430,61 @@ static int write_end(struct sy_run_file *file, bool interrupted)
                  "\"finished\":\"%s\",%s",
                  (unsigned long long)file->records,
                  interrupted ? "true" : "false", now, hash_key);
-    err = write_bytes(file, line, (size_t)n);
-    if (err == 0)
-        err = hash_end(file->hash, hex);
-    /* What follows is not hashed any more, so the context may be reused. */
-    if (err == 0 && EVP_DigestInit_ex(file->hash, EVP_sha256(), NULL) != 1)
-        err = -EIO;
-    if (err == 0)
-        err = write_bytes(file, hex, strlen(hex));
-    if (err == 0)
-        err = write_bytes(file, "\"}\n", 3);
-    return err;
+    if (EVP_DigestUpdate(file->hash, line, (size_t)n) != 1)
+        return -EIO;
+    err = hash_end(file->hash, hex);
+    if (err != 0)
+        return err;
+    n += snprintf(line + n, sizeof(line) - (size_t)n, "%s\"}\n", hex);
+    return write_whole(file, line, (size_t)n);
+}
+
+/* Those from the one on whose number is given. */
+static void remove_sidecars(const struct sy_run_file *file, size_t i)
+{
+    for (; i < file->sidecars_count; i++) {
+        char path[2 * SY_RUN_PATH_BYTES];
+
+        sidecar_path(file, i, path);
+        unlink(path);
+    }
+}
+
+static void free_file(struct sy_run_file *file)
+{
+    EVP_MD_CTX_free(file->hash);
+    free(file);
 }
 
 int sy_run_file_finish(struct sy_run_file **handle, bool interrupted,
                        char *path, char *why, size_t why_bytes)
 {
     struct sy_run_file *file = *handle;
+    const char *stands_in = file->tmp_path;
     int err;
 
     *handle = NULL;
     say(why, why_bytes, 0, "%s", "");
-    if (path != NULL)
-        path[0] = '\0';
     err = write_end(file, interrupted);
     if (err == 0 && fsync(file->fd) == -1)
         err = -errno;
     /* A late error of a network file system comes with close. */
     if (close(file->fd) == -1 && err == 0)
         err = -errno;
-    file->fd = -1;
     if (err == 0 && rename(file->tmp_path, file->path) == -1)
         err = -errno;
     if (err == 0) {
+        stands_in = file->path;
         err = sync_folders(file->folder, file->kept_bytes);
-        if (err != 0)
-            unlink(file->path);
     }
-    if (err != 0) {
-        say(why, why_bytes, err, "writing %.300s: %s; it was removed",
-            file->path, strerror(-err));
-        sy_run_file_discard(&file);
-        return err;
-    }
+    remove_sidecars(file, file->sidecars_named);
+    if (err != 0)
+        say(why, why_bytes, err, "writing %.300s: %s", stands_in,
+            strerror(-err));
     if (path != NULL)
-        strcpy(path, file->path);
-    EVP_MD_CTX_free(file->hash);
-    free(file);
-    return 0;
+        strcpy(path, stands_in);
+    free_file(file);
+    return err;
 }
 
 void sy_run_file_discard(struct sy_run_file **handle)
@@ -482,18 +494,16 @@ void sy_run_file_discard(struct sy_run_file **handle)
     *handle = NULL;
     if (file == NULL)
         return;
-    if (file->fd != -1)
-        close(file->fd);
+    close(file->fd);
     unlink(file->tmp_path);
-    for (size_t i = 0; i < file->sidecars_count; i++) {
-        char path[2 * SY_RUN_PATH_BYTES];
-
-        sidecar_path(file, i, path);
-        unlink(path);
-    }
+    remove_sidecars(file, 0);
     remove_folders(file->folder, file->kept_bytes);
-    EVP_MD_CTX_free(file->hash);
-    free(file);
+    free_file(file);
+}
+
+uint64_t sy_run_file_lines(const struct sy_run_file *file)
+{
+    return file->records;
 }
 
 const char *sy_run_file_path(const struct sy_run_file *file)

@@ -6,7 +6,8 @@
  * field.
  *
  * A file is written under a name that ends in ".tmp", synced and renamed, so
- * what has the right name is whole; what lost its end shows it.
+ * what has the right name is whole; what lost its end shows it. Lines are
+ * written whole or not at all: when the disk is full, those before stay.
  *
  * Errors   0 or -errno, with a sentence in why.
  */
@@ -60,7 +61,8 @@ int sy_run_file_create(struct sy_run_file **out, const char *folder,
                        size_t why_bytes);
 
 /*
- * Add the record of one experiment. After a failure only discard is left.
+ * Add the record of one experiment. After a failure only finish and discard
+ * are left.
  */
 int sy_run_file_add(struct sy_run_file *file, const struct sy_experiment *exp,
                     const struct sy_outcome *outcome, char *why,
@@ -96,25 +98,28 @@ char *sy_run_file_phases(const struct sy_experiment *exp,
  * @line  one JSON object in one line, without its end; its "type" is one of
  *        those of docs/run-files.md
  *
- * After a failure only discard is left.
+ * After a failure only finish and discard are left.
  */
 int sy_run_file_add_line(struct sy_run_file *file, const char *line, char *why,
                          size_t why_bytes);
 
 /*
  * Write the end, sync, give the file its name, and free the handle. On failure
- * nothing of the file is left.
+ * what was added stays, without an end, under the name that ends in ".tmp".
  *
  * @file         set to NULL on every path
  * @interrupted  the run was cut short; the end says so
- * @path         set to the file's name on success, else ""; room for
- *               SY_RUN_PATH_BYTES; may be NULL
+ * @path         set to the name that the file has now, on failure too; room
+ *               for SY_RUN_PATH_BYTES; may be NULL
  */
 int sy_run_file_finish(struct sy_run_file **file, bool interrupted, char *path,
                        char *why, size_t why_bytes);
 
 /* Remove the file and free the handle; set *file to NULL. NULL is allowed. */
 void sy_run_file_discard(struct sy_run_file **file);
+
+/* Return how many lines were added. */
+uint64_t sy_run_file_lines(const struct sy_run_file *file);
 
 /* Return the final name of the file, valid until finish or discard. */
 const char *sy_run_file_path(const struct sy_run_file *file);

@@ -132,6 +132,16 @@ json_t *sy__run_meta(const struct sy_run_info *info, const char *run_id,
 
 /* ---- record ------------------------------------------------------------ */
 
+/* As a suite spells it. */
+static json_t *workload_name(const struct sy_mix_item *item)
+{
+    char name[128];
+
+    snprintf(name, sizeof(name), "%s%s",
+             item->precomputed ? SY_PRECOMPUTED : "", item->ops->name);
+    return sy__json_text(name);
+}
+
 static json_t *mix_array(const struct sy_experiment *exp)
 {
     json_t *array = json_array();
@@ -139,8 +149,7 @@ static json_t *mix_array(const struct sy_experiment *exp)
     for (unsigned i = 0; i < exp->mix_count; i++) {
         const struct sy_mix_item *item = &exp->mix[i];
         json_t *object = json_pack(
-            "{s:o, s:o, s:o}", "workload", sy__json_text(item->ops->name),
-            "param_bytes",
+            "{s:o, s:o, s:o}", "workload", workload_name(item), "param_bytes",
             item->ops->param_default == 0 ? json_null()
                                           : sy__json_number(item->param_bytes),
             "weight", sy__json_number(item->weight));

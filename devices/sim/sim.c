@@ -12,8 +12,9 @@
  *
  * What is inside is kept in the order of completion in two parts: the next
  * batch, sorted, and all that comes later, in a heap. A batch is ready when
- * its last operation is due. An operation that arrives later may still be due
- * earlier, and then pushes the last one of the batch out to the heap.
+ * its last operation is due; one that is not full may have to wait for more
+ * (gather). An operation that arrives later may still be due earlier, and then
+ * pushes the last one of the batch out to the heap.
  *
  * Lanes. All this exists once for each lane, under the lane's own lock, so that
  * threads which share the device do not meet: a thread submits to its lane, and
@@ -53,6 +54,8 @@
 #define STALL_HELP                                                             \
     "AT:TIME, the time since the first operation, 0ns .. 3600s, and how long " \
     "the device stands still once, 1ns .. 3600s, as 2s:100ms"
+
+#define GATHER_HELP "0ns .. 3600s, as 10ms"
 
 /* How often a thread whose own lane keeps it busy looks at the others, and how
    long what it takes from there must be overdue. */
@@ -94,9 +97,9 @@ struct sim_lane {
     size_t committed;   /* of next: their batch was complete */
     uint64_t commit_ns; /* at this time */
 
-    /* Read without the lock, to see that there is nothing to do: when the first
-       operation and the first batch are due. Relaxed: the thread that submits
-       sees its own, and the others' sooner or later. */
+    /* Read without the lock, to see that there is nothing to do: when a poll
+       has something to announce, and when the first batch is due. Relaxed: the
+       thread that submits sees its own, and the others' sooner or later. */
     _Atomic uint64_t first_ns, ready_ns;
     _Atomic uint32_t polls;
 };
@@ -105,6 +108,7 @@ struct sim {
     struct sy_device *device;
     struct sy_clock *clock;
     uint64_t servers, queue, batch, lanes;
+    uint64_t gather_ns; /* a batch that is not full waits for more; 0: not */
     uint64_t lane_servers, lane_queue; /* of each lane */
     unsigned mode, default_mode, execute_off;
     struct sim_service service;
@@ -250,11 +254,26 @@ static struct sim_entry take_first(struct sim_lane *lane)
     return first;
 }
 
-/* When the next batch is complete. */
+/* When the next batch can be announced. */
 static uint64_t ready_ns(const struct sim_lane *lane)
 {
-    return lane->next_count == 0 ? SY_FOREVER
-                                 : lane->next[lane->next_count - 1].due_ns;
+    uint64_t last_ns, gathered_ns;
+
+    if (lane->next_count == 0)
+        return SY_FOREVER;
+    if (lane->committed > 0)
+        return lane->commit_ns;
+    last_ns = lane->next[lane->next_count - 1].due_ns;
+    if (lane->next_count == lane->sim->batch || lane->sim->gather_ns == 0)
+        return last_ns;
+    gathered_ns = sy_ns_after(lane->next[0].due_ns, lane->sim->gather_ns);
+    return gathered_ns > last_ns ? gathered_ns : last_ns;
+}
+
+/* Does a poll announce what is due, though its batch is not complete? */
+static int polls_partial(const struct sim *sim)
+{
+    return sim->gather_ns == 0;
 }
 
 /*
@@ -315,12 +334,12 @@ static uint64_t occupy_server(struct sim_lane *lane, uint64_t now_ns,
 /* Before the lock is released: show others what is due when. */
 static void show_due(struct sim_lane *lane)
 {
-    atomic_store_explicit(&lane->first_ns,
-                          lane->next_count == 0 ? SY_FOREVER
-                                                : lane->next[0].due_ns,
-                          memory_order_relaxed);
-    atomic_store_explicit(&lane->ready_ns, ready_ns(lane),
-                          memory_order_relaxed);
+    uint64_t ready = ready_ns(lane), first = ready;
+
+    if (lane->next_count > 0 && polls_partial(lane->sim))
+        first = lane->next[0].due_ns;
+    atomic_store_explicit(&lane->first_ns, first, memory_order_relaxed);
+    atomic_store_explicit(&lane->ready_ns, ready, memory_order_relaxed);
 }
 
 static int lane_submit(struct sim *sim, struct sim_lane *lane,
@@ -394,8 +413,8 @@ static int announce_ready(struct sim_lane *lane, int partial, uint64_t now_ns,
         uint64_t ready = now_ns;
 
         if (lane->committed == 0 && ready_ns(lane) <= now_ns) {
+            lane->commit_ns = ready_ns(lane); /* while nothing is committed */
             lane->committed = lane->next_count;
-            lane->commit_ns = ready_ns(lane);
         }
         if (lane->next_count == 0 || (lane->committed == 0 && !partial) ||
             lane->next[0].due_ns > due_ns)
@@ -427,7 +446,8 @@ static int lane_poll(struct sim_lane *lane)
     if (first_ns > now_ns)
         return 0;
     pthread_mutex_lock(&lane->lock);
-    announced = announce_ready(lane, 1, now_ns, now_ns, INT_MAX);
+    announced =
+        announce_ready(lane, polls_partial(lane->sim), now_ns, now_ns, INT_MAX);
     pthread_mutex_unlock(&lane->lock);
     return announced;
 }
@@ -441,7 +461,8 @@ static int lane_help(struct sim_lane *lane, uint64_t now_ns, uint64_t due_ns)
     if (atomic_load_explicit(&lane->first_ns, memory_order_relaxed) > due_ns ||
         pthread_mutex_trylock(&lane->lock) != 0)
         return 0;
-    announced = announce_ready(lane, 1, now_ns, due_ns, 1);
+    announced =
+        announce_ready(lane, polls_partial(lane->sim), now_ns, due_ns, 1);
     pthread_mutex_unlock(&lane->lock);
     return announced;
 }
@@ -656,6 +677,18 @@ static int take_stall(void *to, const char *value, char *why, size_t why_bytes)
     return -EINVAL;
 }
 
+static int take_gather(void *to, const char *value, char *why, size_t why_bytes)
+{
+    uint64_t *gather_ns = to;
+
+    if (sy__parse_ns(value, gather_ns) == 0 && *gather_ns <= SERVICE_MAX)
+        return 0;
+    sy__explain(why, why_bytes,
+                "sim: gather=%.64s: not a time within the range; accepted: %s",
+                value, GATHER_HELP);
+    return -EINVAL;
+}
+
 static int take_service(void *to, const char *value, char *why,
                         size_t why_bytes)
 {
@@ -755,6 +788,10 @@ static int parse_options(struct sim *sim, const char *text, uint64_t *seed,
          .count = &sim->batch,
          .min = 1,
          .max = BATCH_MAX},
+        {.key = "gather",
+         .accepts = GATHER_HELP,
+         .take = take_gather,
+         .to = &sim->gather_ns},
         {.key = "mode",
          .accepts = "poll, thread",
          .word = &sim->mode,
@@ -918,8 +955,8 @@ const struct sy_device_ops sy_device_sim = {
                "time",
     .options =
         "servers=1..1024,service=fixed:T|exponential:T|lognormal:T:S|"
-        "trace:FILE,stall=AT:TIME,queue=1..65536,batch=1..256,mode=poll|thread,"
-        "lanes=1..64,seed=N,execute=yes|no,poll=POLICY",
+        "trace:FILE,stall=AT:TIME,queue=1..65536,batch=1..256,gather=TIME,"
+        "mode=poll|thread,lanes=1..64,seed=N,execute=yes|no,poll=POLICY",
     .state_bytes = sizeof(struct sim),
     .open = sim_open,
     .close = sim_close,

@@ -63,8 +63,8 @@ struct sy_workload_ops {
        May cost as much as the operation. */
     int (*verify)(const void *shared, void *slot);
 
-    /* Required. Spoil the result that verify looks at, by one bit: tests use
-       it to see that verify can fail. */
+    /* Required. Spoil the result that verify looks at, by one bit; called
+       again, restore it. Tests use it to see that verify can fail. */
     void (*spoil)(void *slot);
 };
 

@@ -27,6 +27,11 @@ except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)
 
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None  # then what is printed is not held against its schema
+
 from recommend_truth import parts_of
 from run_files import (candidate, compared, cost, load_point, meta, record,
                        text_of)
@@ -65,17 +70,22 @@ def comparison(costs, cpu=None, run_id="20260101T000000Z-000001", jobs=8,
 
 
 def loads(p99_ns, saturated=(), repeats=6, rate=20000,
-          run_id="20260101T000000Z-000002", spread=0.01):
+          run_id="20260101T000000Z-000002", spread=0.01, fault=None):
     rng = np.random.default_rng(5)
-    return text_of([meta(run_id)] + [
-        load_point(n, rate, v * float(np.exp(rng.normal(0, spread))),
-                   n in saturated, r + 1)
-        for r in range(repeats) for n, v in p99_ns.items()])
+    points = [load_point(n, rate, v * float(np.exp(rng.normal(0, spread))),
+                         n in saturated, r + 1)
+              for r in range(repeats) for n, v in p99_ns.items()]
+    for p in points:
+        if fault is not None and p["saturated"]:
+            p["faults"] = [fault]
+    return text_of([meta(run_id)] + points)
 
 
 class World:
     def __init__(self, analysis, folder):
         self.analysis, self.folder = analysis, pathlib.Path(folder)
+        self.schema = json.loads((pathlib.Path(analysis).parent / "docs" /
+                                  "recommendation.schema.json").read_text())
         self.parts = self.folder / "parts.json"
         self.parts.write_text(json.dumps(parts_of()))
         self.count = 0
@@ -98,6 +108,8 @@ class World:
                         *files)
         assert done.stdout.startswith("{"), said(done)
         value = json.loads(done.stdout)
+        if jsonschema is not None:
+            jsonschema.validate(value, self.schema)
         value["exit"] = done.returncode
         return value
 
@@ -426,6 +438,18 @@ def what_breaks_the_slo_or_is_saturated_is_out(w):
     assert w.ask(*paths)["choice"] == "asm+queue"
     value = w.ask(*paths, options=["--rate", "20000"])
     assert "saturated" in value["why_not"]["setjmp+queue"], value
+
+
+@case
+def a_late_generator_is_not_the_candidates_saturation(w):
+    paths = [w.write(comparison(FOUR)), w.write(loads(
+        {n: 150000 for n in FOUR}, saturated=["setjmp+queue"],
+        fault="generator_late"))]
+    value = w.ask(*paths, options=["--slo", "p99<=200us", "--objective",
+                                   "cpu"])
+    has(value["why_not"]["setjmp+queue"], "not known at 20,000 op/s",
+        "generator")
+    assert "saturated" not in value["why_not"]["setjmp+queue"], value
 
 
 @case

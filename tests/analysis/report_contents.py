@@ -167,7 +167,7 @@ def marks_say_their_value(w):
     page = w.page(*w.everything())
     assert re.search(r"<title>ucontext\+queue: 1\.\d\d\d \(", page)
     assert re.search(r"<title>asm\+queue, response: p99 = [0-9.]+ ", page)
-    assert "saturated: backlog_grows</title>" in page
+    assert "saturated: backlog grows</title>" in page
 
 
 @case

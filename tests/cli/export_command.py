@@ -96,8 +96,11 @@ def the_same_name_gets_tags_that_differ(w):
                             "ucontext+queue/jobs=2/latency_ns"], tags
     tags = tags_in(w.run("export", one, two).stdout)
     assert len(set(tags)) == 3, tags
-    # A file that is named twice is written once.
+    # A file that is named twice is written once; a folder stands for the
+    # files below it.
     assert len(tags_in(w.run("export", two, two, "./" + one).stdout)) == 3
+    assert len(tags_in(w.run("export", "runs").stdout)) == 3
+    expect(w.run("export", "runs", "-o", one), 2, err="is the run file itself")
 
 
 @case
@@ -165,8 +168,8 @@ def measurements_are_not_written_over(w):
 
 @case
 def command_lines(w):
-    expect(w.run("export"), 2, err="takes 1 .. 32 run files, not 0", out="")
-    expect(w.run("export", *["x"] * 33), 2, err="1 .. 32 run files, not 33")
+    expect(w.run("export"), 2, err="takes 1 .. 32 runs, not 0", out="")
+    expect(w.run("export", *["x"] * 33), 2, err="1 .. 32 runs, not 33")
     expect(w.run("export", "--format", "xml", "x"), 2,
            err="accepted: hdr, csv, json")
     expect(w.run("export", "x", "-o"), 2, err="--out needs a value")
@@ -196,7 +199,9 @@ def files_that_are_not_whole(w):
     made.write_bytes(b"hello\n")
     expect(w.run("export", "made.jsonl"), 2, err="is not a run file", out="")
     expect(w.run("export", "absent"), 2, err="absent: No such file", out="")
-    expect(w.run("export", "runs"), 2, err="runs: Is a directory", out="")
+    os.mkdir(os.path.join(w.folder, "empty"))
+    expect(w.run("export", "empty"), 4, err="empty: no run file below it",
+           out="")
 
 
 @case

@@ -14,10 +14,9 @@ import json
 import os
 import pathlib
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, expect  # noqa: E402
+from command_line import World, expect, lacks, run_cases  # noqa: E402
 
 CASES = []
 COMPARE = ["compare", "asm+queue", "setjmp+queue", "ucontext+eventfd+epoll",
@@ -183,33 +182,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command")
     parser.add_argument("source")
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
     args = parser.parse_args()
     args.parts = args.abi_parts = args.schema = None
     w = World(args)
     w.source = pathlib.Path(args.source)
-    try:
-        import numpy  # noqa: F401
-        import scipy  # noqa: F401
-    except ImportError as missing:
-        print(f"skipped: {missing}")
-        return 77
-    failed = count = 0
-    for function in CASES:
-        if args.only and function.__name__ != args.only:
-            continue
-        count += 1
-        with tempfile.TemporaryDirectory() as w.folder:
-            try:
-                function(w)
-                print(f"ok   {function.__name__}", flush=True)
-            except Skip as why:
-                print(f"skip {function.__name__}: {why}", flush=True)
-            except AssertionError as error:
-                failed += 1
-                print(f"FAIL {function.__name__}: {error}", flush=True)
-    print(f"\n{count - failed} passed, {failed} failed")
-    return 1 if failed or not count else 0
+    return lacks("numpy", "scipy") or run_cases(CASES, w, args.only)
 
 
 if __name__ == "__main__":

@@ -15,11 +15,10 @@ import pathlib
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
 sys.dont_write_bytecode = True
-from command_line import World, expect  # noqa: E402
+from command_line import World, expect, lacks, run_cases  # noqa: E402
 
 CASES = []
 COMPARE = ["compare", "asm+queue", "ucontext+queue", "--workload", "null",
@@ -49,12 +48,23 @@ def of(lines, kind):
     return [line for line in lines if line["type"] == kind]
 
 
+def keeps_the_schema(value):
+    try:
+        import jsonschema
+    except ImportError:
+        return  # the rest of the case holds without it
+    schema = pathlib.Path(__file__).resolve().parents[2] / \
+        "docs/replay.schema.json"
+    jsonschema.validate(value, json.loads(schema.read_text()))
+
+
 @case
 def a_comparison_is_repeated_in_its_order(w):
     expect(w.run(*COMPARE, *COUNTS), 0)
     result = w.run("replay", "runs/one", "--json", "--out", "again")
     assert result.returncode in (0, 1), result
     value = json.loads(result.stdout)
+    keeps_the_schema(value)
     assert value["then"] == "one" and value["differences"] == [], value
     old = lines_of(w.run_files("runs/**/*.jsonl")[0])
     new = lines_of(w.run_files("again/replay-*/**/*.jsonl")[0])
@@ -81,6 +91,8 @@ def a_plain_run_is_put_beside_itself(w):
     expect(result, 0, err="repeating runs/two")
     assert "repeats two" in result.stdout, result.stdout
     assert "null, asm+queue, 2 jobs" in result.stdout, result.stdout
+    keeps_the_schema(json.loads(
+        w.run("replay", "runs/two", "--json", "--out", "again").stdout))
 
 
 @case
@@ -134,30 +146,11 @@ def what_cannot_be_repeated(w):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("command")
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
     args = parser.parse_args()
     args.parts = args.abi_parts = args.schema = None
     w = World(args)
-    try:
-        import numpy  # noqa: F401
-        import scipy  # noqa: F401
-    except ImportError as missing:
-        print(f"skipped: {missing}")
-        return 77
-    failed = count = 0
-    for function in CASES:
-        if args.only and function.__name__ != args.only:
-            continue
-        count += 1
-        with tempfile.TemporaryDirectory() as w.folder:
-            try:
-                function(w)
-                print(f"ok   {function.__name__}", flush=True)
-            except AssertionError as error:
-                failed += 1
-                print(f"FAIL {function.__name__}: {error}", flush=True)
-    print(f"\n{count - failed} passed, {failed} failed")
-    return 1 if failed or not count else 0
+    return lacks("numpy", "scipy") or run_cases(CASES, w, args.only)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,16 @@ tests/analysis/report_contents.py.
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
-from command_line import SHORT, World, expect  # noqa: E402
+from command_line import (SHORT, World, expect, lacks,  # noqa: E402
+                          run_cases)
 
 CASES = []
 
@@ -198,27 +197,10 @@ def main():
     parser.add_argument("--only", default="")
     args = parser.parse_args()
     args.parts = args.abi_parts = args.schema = None
-    for module in ("numpy", "scipy", "matplotlib", "jinja2"):
-        if importlib.util.find_spec(module) is None:
-            print(f"SKIP: no {module}")
-            return 77
-    failed = 0
-    for function in CASES:
-        if args.only not in function.__name__:
-            continue
-        world = World(args)
-        world.analysis = os.path.abspath(args.analysis)
-        with tempfile.TemporaryDirectory() as folder:
-            world.folder = folder
-            try:
-                function(world)
-                print(f"ok   {function.__name__}", flush=True)
-            except Exception as error:  # any other end is a failure
-                failed += 1
-                print(f"FAIL {function.__name__}: {type(error).__name__}: "
-                      f"{error}", flush=True)
-    print(f"{len(CASES)} cases, {failed} failed")
-    return 1 if failed else 0
+    w = World(args)
+    w.analysis = os.path.abspath(args.analysis)
+    return lacks("numpy", "scipy", "matplotlib", "jinja2") or \
+        run_cases(CASES, w, args.only)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +313,101 @@ static void real_work(void)
         check_good(&exp, &out);
         CHECK(out.verified >= 50 || out.verified == out.operations);
     }
+}
+
+/* ---- results made beforehand --------------------------------------------- */
+
+/* One step, offloaded; how often it was computed is counted. */
+static _Atomic uint64_t computed;
+
+static int one_step(const void *shared, void *slot, uint32_t i)
+{
+    /* relaxed: read when the threads that count are gone */
+    atomic_fetch_add_explicit(&computed, 1, memory_order_relaxed);
+    return sum_step(shared, slot, i);
+}
+
+static int one_verify(const void *shared, void *slot)
+{
+    const struct sum *s = slot;
+
+    return s->value == *(const uint64_t *)shared + s->n;
+}
+
+static struct sy_workload_ops one_step_workload(void)
+{
+    struct sy_workload_ops one = sum;
+
+    one.name = "one";
+    one.steps = 1;
+    one.offloaded = 1;
+    one.step = one_step;
+    one.verify = one_verify;
+    return one;
+}
+
+/* Nothing is computed in the window: only once for each slot, and there are
+   some more than operations in flight. */
+static void precomputed_results(void)
+{
+    struct sy_workload_ops one = one_step_workload();
+    unsigned count;
+    const struct way *ways = every_way(&count);
+
+    for (unsigned i = 0; i < count; i++) {
+        struct sy_experiment exp =
+            an_experiment(ways[i], "sim:servers=16,service=fixed:1us");
+        static struct sy_outcome out;
+        char mix[256];
+        uint64_t done;
+
+        exp.mix[0].ops = &one;
+        exp.mix[0].precomputed = true;
+        exp.duration_ns = 0;
+        exp.operations_max = 5000;
+        atomic_store_explicit(&computed, 0, memory_order_relaxed);
+        CHECK_EQ(sy_experiment_run_here(&exp, &out), 0);
+        check_good(&exp, &out);
+        CHECK(strcmp(sy_experiment_mix(&exp, mix, sizeof(mix)),
+                     "precomputed:one") == 0);
+        done = atomic_load_explicit(&computed, memory_order_relaxed);
+        if (ways[i].row == SY_ROW_SOFTWARE)
+            CHECK(done >= 5000);
+        else
+            CHECK(done <= exp.jobs + 1100);
+        CHECK(out.verified >= 50);
+    }
+}
+
+/* What the device delivers is looked at, not what was made beforehand. */
+static void precomputed_and_spoiled(void)
+{
+    struct sy_workload_ops one = one_step_workload();
+    struct sy_experiment exp = an_experiment(combination, "workers:1");
+    static struct sy_outcome out;
+
+    exp.mix[0].ops = &one;
+    exp.mix[0].precomputed = true;
+    exp.spoil_one = true;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    CHECK_EQ(out.status, SY_OUTCOME_FAILED);
+    check_words(&out, "wrong result: workload one", __LINE__);
+
+    exp.device_spec = "sim:service=fixed:1us,execute=no";
+    exp.spoil_one = false;
+    CHECK_EQ(sy_experiment_run(&exp, &out), 0);
+    CHECK_EQ(out.status, SY_OUTCOME_FAILED);
+    check_words(&out, "wrong result: workload one", __LINE__);
+}
+
+static void precomputed_steps_of_ours(void)
+{
+    struct sy_experiment exp = an_experiment(combination, "workers:1");
+    static struct sy_outcome out;
+
+    exp.mix[0].precomputed = true;
+    CHECK_EQ(sy_experiment_run(&exp, &out), -EINVAL);
+    check_words(&out, "results of sum cannot be made beforehand", __LINE__);
 }
 
 /* ---- by operations, by a virtual clock ----------------------------------- */
@@ -717,6 +813,9 @@ int main(void)
     in_this_process();
     every_combination();
     real_work();
+    precomputed_results();
+    precomputed_and_spoiled();
+    precomputed_steps_of_ours();
     exact_number();
     syscalls_of_bursts();
     virtual_time_of_every_row();

@@ -220,6 +220,40 @@ static void batches(void)
     sy_device_close(b.device);
 }
 
+/* Batches of 4 that wait 1 ms for more: two are announced then, whoever polls
+   before; four as soon as the last of them is due, and one that comes late
+   takes the place that was free. */
+static void gathered_batches(void)
+{
+    struct bench b;
+    uint64_t next_ns, began_ns;
+
+    bench_open(&b, "sim:4,service=fixed:10us,batch=4,gather=1ms");
+    began_ns = b.vc.now_ns;
+    submit(&b, 0);
+    submit(&b, 1);
+    b.vc.clock.sleep_until(&b.vc.clock, began_ns + 500 * US);
+    expect("an early poll of a batch",
+           (uint64_t)sy_device_poll(b.device, &next_ns), 0);
+    expect("next of a batch", next_ns, began_ns + 1010 * US);
+    run(&b);
+    expect("time of an incomplete batch", took_ns(&b, 0), 1010 * US);
+    expect("time of its last", took_ns(&b, 1), 1010 * US);
+
+    began_ns = b.vc.now_ns;
+    for (size_t i = 0; i < 3; i++)
+        submit(&b, i);
+    b.vc.clock.sleep_until(&b.vc.clock, began_ns + 100 * US);
+    submit(&b, 3);
+    run(&b);
+    expect("time of the first of four", took_ns(&b, 0), 110 * US);
+    expect("time of the last of four", took_ns(&b, 3), 10 * US);
+
+    submit(&b, 0);
+    sy_device_close(b.device);
+    expect("status of close", (uint64_t)-b.op[0].status, ECANCELED);
+}
+
 static void lateness(void)
 {
     struct sy_device_stats stats;
@@ -426,6 +460,7 @@ int main(void)
     many_servers();
     full_queue();
     batches();
+    gathered_batches();
     lateness();
     lateness_by_computing();
     random_times("sim:4,service=exponential:50us,seed=7", 50e3);

@@ -56,6 +56,8 @@ static const struct spec_case cases[] = {
     {"sim:queue=65K", -EINVAL, {"queue=65K", "1 .. 65536", NULL}},
     {"sim:batch=257", -EINVAL, {"batch=257", "1 .. 256", NULL}},
     {"sim:mode=maybe", -EINVAL, {"mode=maybe", "poll, thread", NULL}},
+    {"sim:gather=5", -EINVAL, {"gather=5", "0ns .. 3600s", NULL}},
+    {"sim:gather=3601s", -EINVAL, {"gather=3601s", "0ns .. 3600s", NULL}},
     {"sim:execute=1", -EINVAL, {"execute=1", "yes, no", NULL}},
     {"sim:seed=-1", -EINVAL, {"seed=-1", "not a number", NULL}},
     {"sim:service=", -EINVAL, {"service", "fixed:TIME", NULL}},
