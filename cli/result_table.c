@@ -127,6 +127,27 @@ static void print_reasons(const struct result *const *rows, size_t count,
     }
 }
 
+/* The name of a row; where it has several numbers of jobs, with its own. */
+static const char *name_in(const struct result *const *rows, size_t count,
+                           const struct result *r, char *buf, size_t bytes)
+{
+    char other[128];
+    size_t i, used;
+
+    sy_experiment_name(r->exp, buf, bytes);
+    used = strlen(buf);
+    for (i = 0; i < count; i++) {
+        if (rows[i] == r ||
+            strcmp(sy_experiment_name(rows[i]->exp, other, sizeof(other)),
+                   buf) != 0)
+            continue;
+        snprintf(buf + used, bytes - used, " with %u in flight",
+                 jobs_in_flight(r));
+        break;
+    }
+    return buf;
+}
+
 /* On a busy machine it is all of them. */
 #define LATE_SHOWN 4
 
@@ -135,7 +156,7 @@ static void print_cautions(const struct result *const *rows, size_t count,
                            FILE *to)
 {
     double late_us, p50_us;
-    char name[128];
+    char name[160];
     size_t i;
     int late = 0;
 
@@ -151,7 +172,7 @@ static void print_cautions(const struct result *const *rows, size_t count,
                 late++ ? ", "
                        : "\nThe device itself was late, on average by more "
                          "than a tenth of p50, in: ",
-                sy_experiment_name(rows[i]->exp, name, sizeof(name)), late_us,
+                name_in(rows, count, rows[i], name, sizeof(name)), late_us,
                 p50_us);
     }
     if (late > LATE_SHOWN)
