@@ -418,48 +418,103 @@ def byte_tick(value):
         f"{unit}" if value else "0"
 
 
-# ---- memory -----------------------------------------------------------------
+# ---- over the number of jobs ------------------------------------------------
 
 
-def memory(name, title, caption, rows_of_points):
-    """rows_of_points: {label: [(jobs, bytes per job)]}."""
+def over_jobs(name, title, caption, rows_of_points, axes, y_axis, words,
+              level=None, left=90):
+    """A line for each row.
+
+    rows_of_points  {label: [(jobs, value)]}
+    axes            what x and y are, and the column of the values
+    y_axis          sets scale and ticks, of (ax, values)
+    words           of a value, for the tip of its mark
+    level           (value, label) of what has no number of jobs
+    """
     shown = dict(list(rows_of_points.items())[:LINES_MAX])
     rows = [(label, jobs, value) for label, points in rows_of_points.items()
             for jobs, value in points]
+    if level:
+        rows.append((level[1], None, level[0]))
     xs = [jobs for points in shown.values() for jobs, _ in points]
     ys = [value for points in shown.values() for _, value in points]
+    ys += [level[0]] if level else []
 
     def draw(ax, tip):
         from matplotlib.lines import Line2D
         from matplotlib.ticker import FixedLocator, FuncFormatter, \
-            MultipleLocator, NullFormatter
+            NullFormatter
         ax.set_xscale("log")
         ax.set_xlim(min(xs) / 1.3, max(xs) * 1.3)
-        ax.xaxis.set_major_locator(FixedLocator(sorted(set(xs))))
+        ax.xaxis.set_major_locator(FixedLocator(apart(sorted(set(xs)))))
         ax.xaxis.set_minor_locator(FixedLocator([]))
         ax.xaxis.set_minor_formatter(NullFormatter())
         ax.xaxis.set_major_formatter(
             FuncFormatter(lambda v, _: f"{v:,.0f}"))
-        ax.set_ylim(0, 1.12 * max(ys))
-        ax.yaxis.set_major_locator(MultipleLocator(byte_step(max(ys))))
-        ax.yaxis.set_major_formatter(FuncFormatter(
-            lambda v, _: byte_tick(v)))
+        y_axis(ax, ys)
         charts.grid(ax)
+        entries = []
         for i, (label, points) in enumerate(shown.items()):
             colour, marker, style = series(i)
             (line,) = ax.plot([x for x, _ in points], [y for _, y in points],
                               marker=marker, ls=style, color=colour, ms=6)
-            tip(line, [f"{label}, {jobs:,} jobs: {charts.bytes_text(value)} "
-                       "per job" for jobs, value in points])
-        ax.set_xlabel("jobs that are paused at once (number, log scale)")
-        ax.set_ylabel("memory per paused job (bytes): lower is better")
-        charts.legend(ax, [
-            Line2D([], [], color=series(i)[0], marker=series(i)[1],
-                   ls=series(i)[2], label=charts.shorten(label, 36))
-            for i, label in enumerate(shown)], loc="best", labelspacing=0.25)
+            tip(line, [f"{label}, {jobs:,} jobs: {words(value)}"
+                       for jobs, value in points])
+            entries.append(Line2D([], [], color=colour, marker=marker,
+                                  ls=style, label=charts.shorten(label, 36)))
+        if level:
+            line = ax.axhline(level[0], color=light("ink"), lw=1.2, ls=":")
+            tip(line, [f"{level[1]}: {words(level[0])}"])
+            entries.append(Line2D([], [], color=light("ink"), lw=1.2, ls=":",
+                                  label=level[1]))
+        ax.set_xlabel(axes[0])
+        ax.set_ylabel(axes[1])
+        charts.legend(ax, entries, loc="best", labelspacing=0.25)
 
-    return Chart(name, title, caption, draw, 360,
-                 ("row", "jobs", "bytes_per_job"), rows, left=90)
+    return Chart(name, title, caption, draw, 360, ("row", "jobs", axes[2]),
+                 rows, left=left)
+
+
+def apart(values):
+    """Those of which the labels on a logarithmic axis do not touch."""
+    kept = []
+    for value in values:
+        if not kept or value >= 1.25 * kept[-1]:
+            kept.append(value)
+    return kept
+
+
+def memory(name, title, caption, rows_of_points):
+    """rows_of_points: {label: [(jobs, bytes per job)]}."""
+    def y_axis(ax, values):
+        from matplotlib.ticker import FuncFormatter, MultipleLocator
+        ax.set_ylim(0, 1.12 * max(values))
+        ax.yaxis.set_major_locator(MultipleLocator(byte_step(max(values))))
+        ax.yaxis.set_major_formatter(FuncFormatter(
+            lambda v, _: byte_tick(v)))
+
+    return over_jobs(
+        name, title, caption, rows_of_points,
+        ("jobs that are paused at once (number, log scale)",
+         "memory per paused job (bytes): lower is better", "bytes_per_job"),
+        y_axis, lambda value: f"{charts.bytes_text(value)} per job")
+
+
+def throughput(name, title, caption, rows_of_points, software_hz):
+    """rows_of_points: {label: [(jobs, operations per second)]}."""
+    def y_axis(ax, values):
+        ax.set_yscale("log")
+        ax.set_ylim(min(values) / 1.5, max(values) * 1.5)
+        charts.log_axis(ax.yaxis, min(values) / 1.5, max(values) * 1.5,
+                        lambda v: f"{v:,.0f}")
+
+    return over_jobs(
+        name, title, caption, rows_of_points,
+        ("jobs in flight (number, log scale)",
+         "operations per second (log scale): higher is better",
+         "operations_per_s"),
+        y_axis, rate_text,
+        level=software_hz and (software_hz, "software, one at a time"))
 
 
 # ---- crossover --------------------------------------------------------------

@@ -880,8 +880,38 @@ def doses(facts):
 # ---- crossover --------------------------------------------------------------
 
 
+# With fewer numbers of jobs a line over them shows nothing.
+JOBS_FOR_A_LINE = 3
+
+
+def over_jobs(section, facts):
+    """Is there a best number of jobs?"""
+    for number, (place, cells) in enumerate(places_of(section, facts.cells),
+                                            1):
+        groups = {}
+        for c in cells:
+            if c.is_combination:
+                groups.setdefault(c.name, []).append((c.jobs, c.rate_hz))
+        groups = {name: sorted(points) for name, points in groups.items()
+                  if len(points) >= JOBS_FOR_A_LINE}
+        if not groups:
+            continue
+        software = [c.rate_hz for c in cells if c.row == "software"]
+        order = sorted(groups, key=lambda name: -max(
+            rate for _, rate in groups[name]))
+        shown = order[:LINES_MAX]  # the table of costs has all of them
+        section.charts.append(drawings.throughput(
+            f"jobs{number}", f"{facts.name_of(place)}, by jobs in flight",
+            "Where a line grows flat, more jobs only wait longer; below the "
+            "dotted one, offloading costs more than it brings.",
+            {name: groups[name] for name in shown},
+            max(software, default=None)))
+        left_out(section, len(order) - len(shown), "rows")
+
+
 def crossover(facts):
     section = Section("crossover", "Where the answer flips")
+    over_jobs(section, facts)
     section.missing = ("switchyard run --jobs 1,8,64 with devices of several "
                        "service times (--device sim:service=fixed:10us)")
     places = list(dict.fromkeys(place for place, _ in facts.bests))

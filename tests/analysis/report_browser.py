@@ -252,7 +252,7 @@ def main():
         browser = Browser(program, folder)
         try:
             for path in paths:
-                check_page(browser, path, 7, args.keep)
+                check_page(browser, path, 10, args.keep)
         finally:
             browser.close()
     print(f"{len(FAILURES)} failures")

@@ -148,10 +148,18 @@ def svg_is_well_formed(w):
     import xml.etree.ElementTree as tree
     charts = re.findall(r'<svg class="chart".*?</svg>',
                         w.page(*w.everything()), re.S)
-    assert len(charts) == 7, len(charts)
+    assert len(charts) == 10, len(charts)
     for chart in charts:
         tree.fromstring(chart)
         assert chart.count("<title>") > 2, chart[:200]
+
+
+@case
+def throughput_is_drawn_over_the_number_of_jobs(w):
+    page = w.page(*w.everything())
+    assert "by jobs in flight" in page
+    assert re.search(r"<title>asm\+queue, 64 jobs: [\d,]+/s</title>", page)
+    assert re.search(r"<title>software, one at a time: [\d,]+/s</title>", page)
 
 
 @case
@@ -353,7 +361,7 @@ def figures_are_files(w):
     w.ok("--figures=figures", *w.everything())
     names = {p.name for p in (w.folder / "figures").iterdir()}
     bases = {name.rsplit(".")[0] for name in names}
-    assert len(bases) == 7, bases
+    assert len(bases) == 10, bases
     assert names == {f"{b}.{kind}" for b in bases
                      for kind in ("svg", "pdf", "csv")}, names
     for path in (w.folder / "figures").iterdir():
