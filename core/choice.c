@@ -10,9 +10,6 @@
 #define NAME_MAX_BYTES 64
 #define WHY_BYTES      160
 
-extern const struct sy_switcher_ops *const sy_switchers[];
-extern const struct sy_engine_ops *const sy_engines[];
-
 /* Read once, when the library is loaded: later the program may have cleaned
    its environment, changed its root or dropped its privileges. */
 static struct {
@@ -77,136 +74,6 @@ void sy__choice_lock(void)
 void sy__choice_unlock(void)
 {
     pthread_mutex_unlock(&lock_mutex);
-}
-
-const struct sy_switcher_ops *const *sy_switcher_table(void)
-{
-    return sy_switchers;
-}
-
-const struct sy_engine_ops *const *sy_engine_table(void)
-{
-    return sy_engines;
-}
-
-const struct sy_switcher_ops *sy_switcher_find(const char *name)
-{
-    for (size_t i = 0; sy_switchers[i] != NULL; i++) {
-        if (strcmp(sy_switchers[i]->name, name) == 0)
-            return sy_switchers[i];
-    }
-    return NULL;
-}
-
-/* The constant name of a variant; name NULL: the first. False: no such. */
-static bool find_variant(const struct sy_engine_ops *ops, const char *name,
-                         const char **variant)
-{
-    *variant = NULL;
-    if (ops->variants == NULL)
-        return name == NULL;
-    for (size_t i = 0; ops->variants[i] != NULL; i++) {
-        if (name == NULL || strcmp(ops->variants[i], name) == 0) {
-            *variant = ops->variants[i];
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *after_plus(const char *name)
-{
-    const char *plus = name != NULL ? strchr(name, '+') : NULL;
-
-    return plus != NULL ? plus + 1 : NULL;
-}
-
-const struct sy_engine_ops *sy_engine_find(const char *name,
-                                           const char **variant)
-{
-    size_t bytes = strcspn(name, "+");
-
-    *variant = NULL;
-    for (size_t i = 0; sy_engines[i] != NULL; i++) {
-        if (strncmp(sy_engines[i]->name, name, bytes) == 0 &&
-            sy_engines[i]->name[bytes] == '\0')
-            return find_variant(sy_engines[i], after_plus(name), variant)
-                       ? sy_engines[i]
-                       : NULL;
-    }
-    return NULL;
-}
-
-static int refuse(char *why, size_t why_bytes, int err, const char *words)
-{
-    snprintf(why, why_bytes, "%s", words);
-    return err;
-}
-
-int sy_switcher_probe(const struct sy_switcher_ops *ops, char *why,
-                      size_t why_bytes)
-{
-    refuse(why, why_bytes, 0, "");
-    if (ops->abi != SY_SWITCHER_ABI) {
-        snprintf(why, why_bytes,
-                 "built for switcher ABI %u, this library has %u",
-                 (unsigned)ops->abi, (unsigned)SY_SWITCHER_ABI);
-        return -EPROTO;
-    }
-    if (ops->name == NULL || ops->summary == NULL)
-        return refuse(why, why_bytes, -EPROTO, "has no name or no summary");
-    if (ops->probe == NULL || ops->start == NULL)
-        return refuse(why, why_bytes, -EPROTO,
-                      "lacks a required hook: probe, start");
-    if ((ops->caps & SY_SW_CAN_PAUSE) != 0 && ops->swap == NULL)
-        return refuse(why, why_bytes, -EPROTO,
-                      "says that it can pause and has no swap hook");
-    if ((ops->prepare == NULL) != (ops->release == NULL))
-        return refuse(why, why_bytes, -EPROTO,
-                      "has only one of the hooks prepare and release");
-    if (ops->ctx_bytes == 0 || ops->ctx_bytes > SY_SWITCHER_CTX_MAX_BYTES) {
-        snprintf(why, why_bytes, "ctx_bytes is %zu; accepted: 1 to %d",
-                 ops->ctx_bytes, SY_SWITCHER_CTX_MAX_BYTES);
-        return -EPROTO;
-    }
-    if ((ops->caps & SY_SW_OWN_STACK) == 0 && ops->ctx_bytes > SY_CACHE_LINE)
-        return refuse(why, why_bytes, -EPROTO,
-                      "needs SY_SW_OWN_STACK for a context of more than 64 "
-                      "bytes");
-    if (ops->saved_sp != 0 && (ops->ctx_bytes > SY_CACHE_LINE ||
-                               ops->saved_sp % sizeof(void *) != 0 ||
-                               ops->saved_sp + sizeof(void *) > ops->ctx_bytes))
-        return refuse(why, why_bytes, -EPROTO,
-                      "saved_sp names no word of a context of at most 64 "
-                      "bytes");
-    return ops->probe(why, why_bytes);
-}
-
-int sy_engine_probe(const struct sy_engine_ops *ops, const char *variant,
-                    char *why, size_t why_bytes)
-{
-    const char *found;
-
-    refuse(why, why_bytes, 0, "");
-    if (ops->abi != SY_ENGINE_ABI) {
-        snprintf(why, why_bytes, "built for engine ABI %u, this library has %u",
-                 (unsigned)ops->abi, (unsigned)SY_ENGINE_ABI);
-        return -EPROTO;
-    }
-    if (ops->name == NULL || ops->summary == NULL)
-        return refuse(why, why_bytes, -EPROTO, "has no name or no summary");
-    if (ops->probe == NULL || ops->open == NULL || ops->close == NULL ||
-        ops->wake == NULL || ops->wait == NULL)
-        return refuse(why, why_bytes, -EPROTO,
-                      "lacks a required hook: probe, open, close, wake, wait");
-    if ((ops->caps & SY_EN_POLLABLE) != 0 && ops->fd == NULL)
-        return refuse(why, why_bytes, -EPROTO,
-                      "says that it is pollable and has no fd hook");
-    if (!find_variant(ops, variant, &found)) {
-        snprintf(why, why_bytes, "has no variant \"%s\"", variant);
-        return -ENOENT;
-    }
-    return ops->probe(found, why, why_bytes);
 }
 
 int sy_lock_choice(const char *switcher, const char *engine)
@@ -276,11 +143,17 @@ struct chooser {
     char why[WHY_BYTES]; /* the last refusal */
 };
 
+static int refuse(struct chooser *c, int err, const char *words)
+{
+    snprintf(c->why, sizeof(c->why), "%s", words);
+    return err;
+}
+
 static int probe_switcher(struct chooser *c, const struct sy_switcher_ops *ops)
 {
     c->out->sw = ops;
     if (c->must_be_same_thread && (ops->caps & SY_SW_SAME_THREAD) == 0)
-        return refuse(c->why, WHY_BYTES, -ENOTSUP,
+        return refuse(c, -ENOTSUP,
                       "its jobs do not run on the thread that starts them");
     return sy_switcher_probe(ops, c->why, WHY_BYTES);
 }
@@ -293,14 +166,16 @@ static int try_switcher(struct chooser *c, const struct wish *wish)
         return probe_switcher(c, c->cfg->switcher_ops);
     c->out->sw = NULL;
     if (ops == NULL)
-        return refuse(c->why, WHY_BYTES, -ENOENT, "no such switcher");
+        return refuse(c, -ENOENT, "no such switcher");
     return probe_switcher(c, ops);
 }
 
 static int first_switcher(struct chooser *c)
 {
-    for (size_t i = 0; sy_switchers[i] != NULL; i++) {
-        if (probe_switcher(c, sy_switchers[i]) == 0)
+    const struct sy_switcher_ops *const *ops = sy_switcher_table();
+
+    for (; *ops != NULL; ops++) {
+        if (probe_switcher(c, *ops) == 0)
             return 0;
     }
     return -ENOTSUP;
@@ -317,11 +192,11 @@ static int probe_engine(struct chooser *c, const struct sy_engine_ops *ops,
 /* The config's own table; its variant, if any, is in the config's name. */
 static int probe_engine_ops(struct chooser *c)
 {
-    const char *variant = after_plus(c->cfg->engine);
+    const char *variant = sy__engine_variant_in(c->cfg->engine);
     int err = probe_engine(c, c->cfg->engine_ops, variant);
 
     if (err == 0)
-        (void)find_variant(c->cfg->engine_ops, variant, &c->out->variant);
+        (void)sy__engine_variant(c->cfg->engine_ops, variant, &c->out->variant);
     return err;
 }
 
@@ -335,17 +210,19 @@ static int try_engine(struct chooser *c, const struct wish *wish)
     c->out->engine = NULL;
     c->out->variant = NULL;
     if (ops == NULL)
-        return refuse(c->why, WHY_BYTES, -ENOENT, "no such engine or variant");
+        return refuse(c, -ENOENT, "no such engine or variant");
     return probe_engine(c, ops, variant);
 }
 
 static int first_engine(struct chooser *c)
 {
-    const char *variant;
+    const struct sy_engine_ops *const *ops = sy_engine_table();
 
-    for (size_t i = 0; sy_engines[i] != NULL; i++) {
-        find_variant(sy_engines[i], NULL, &variant);
-        if (probe_engine(c, sy_engines[i], variant) == 0)
+    for (; *ops != NULL; ops++) {
+        const char *variant;
+
+        sy__engine_variant(*ops, NULL, &variant);
+        if (probe_engine(c, *ops, variant) == 0)
             return 0;
     }
     return -ENOTSUP;
