@@ -34,17 +34,8 @@ struct cost_options {
 #define AT_RUN(member) .offset = offsetof(struct cost_options, run.member)
 
 static const struct option cost_options_table[] = {
-    {.name = "switcher",
-     .argument = "GLOB,...",
-     .help = "which switchers; '!' in front takes out; default: all that "
-             "can pause",
-     .kind = OPTION_TEXTS,
-     AT_RUN(switcher)},
-    {.name = "engine",
-     .argument = "GLOB,...",
-     .help = "which engines; 'pipe' means its variants too; default: queue",
-     .kind = OPTION_TEXTS,
-     AT_RUN(engine)},
+    COMMON_SWITCHER("; default: all that can pause", AT_RUN(switcher)),
+    COMMON_ENGINE("; default: queue", AT_RUN(engine)),
     {.name = "workload",
      .argument = "GLOB,...",
      .help = "which workloads, a table each; default: null",
@@ -73,13 +64,7 @@ static const struct option cost_options_table[] = {
      .min = 2,
      .max = SY_JOBS_MAX,
      AT(paused_jobs)},
-    {.name = "seed",
-     .argument = "N",
-     .standard = "1",
-     .help = "for inputs",
-     .kind = OPTION_NUMBER,
-     .max = INT64_MAX, /* JSON readers take no more */
-     AT(seed)},
+    COMMON_SEED("for inputs", OPTION_NUMBER, AT(seed)),
     COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
     COMMON_LOAD(AT_RUN(load)),
     COMMON_OUT(AT_RUN(out)),

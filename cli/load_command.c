@@ -19,8 +19,6 @@
 #define AT(member)     .offset = offsetof(struct load_options, member)
 #define AT_RUN(member) .offset = offsetof(struct load_options, run.member)
 
-static const char *const verify_choices[] = {"all", "sample", NULL};
-
 static const struct option load_options_table[] = {
     {.name = "rate",
      .argument = "R[,R...]",
@@ -63,33 +61,16 @@ static const struct option load_options_table[] = {
      .min = 1,
      .max = 50,
      AT(resolution_percent)},
-    {.name = "switcher",
-     .argument = "GLOB,...",
-     .help = "which switchers; '!' in front takes out; default: all",
-     .kind = OPTION_TEXTS,
-     AT_RUN(switcher)},
-    {.name = "engine",
-     .argument = "GLOB,...",
-     .help = "which engines; 'pipe' means its variants too; default: all",
-     .kind = OPTION_TEXTS,
-     AT_RUN(engine)},
+    COMMON_SWITCHER("; default: all", AT_RUN(switcher)),
+    COMMON_ENGINE("; default: all", AT_RUN(engine)),
     {.name = "workload",
      .argument = "GLOB,...",
      .help = "which workloads, one table each; 'aes-128-gcm@16K' gives a "
              "size;\n                              default: ecdsa-p256-sign",
      .kind = OPTION_TEXTS,
      AT_RUN(workload)},
-    {.name = "reference",
-     .argument = "GLOB,...",
-     .help = "which reference rows, or 'none'; 'switchyard list' shows "
-             "them;\n                              default: all"
-             " that were built",
-     .kind = OPTION_TEXTS,
-     AT_RUN(reference)},
-    {.name = "no-reference",
-     .help = "no reference rows",
-     .kind = OPTION_FLAG,
-     AT_RUN(no_reference)},
+    COMMON_REFERENCE(AT_RUN(reference)),
+    COMMON_NO_REFERENCE(AT_RUN(no_reference)),
     {.name = "jobs",
      .argument = "N",
      .standard = "64",
@@ -122,21 +103,9 @@ static const struct option load_options_table[] = {
      .min = 100 * SY_NS_PER_MS,
      .max = 24 * 3600 * SY_NS_PER_S,
      AT(timeout_ns)},
-    {.name = "seed",
-     .argument = "N",
-     .standard = "1",
-     .help = "for arrivals, inputs and order",
-     .kind = OPTION_NUMBER,
-     .max = INT64_MAX, /* JSON readers take no more */
-     AT(seed)},
+    COMMON_SEED("for arrivals, inputs and order", OPTION_NUMBER, AT(seed)),
     COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
-    {.name = "verify",
-     .argument = "WHICH",
-     .standard = "sample",
-     .help = "which results are verified",
-     .kind = OPTION_CHOICE,
-     .choices = verify_choices,
-     AT_RUN(verify)},
+    COMMON_VERIFY(AT_RUN(verify)),
     {.name = "virtual-clock",
      .help = "all times by a virtual clock: repeats exactly; needs a device "
              "that is\n                              polled, as sim",

@@ -22,21 +22,11 @@
 #include "tls_scenario.h"
 #include "verdict.h"
 
-static const char *const verify_choices[] = {"all", "sample", NULL};
-
 #define AT(member) .offset = offsetof(struct run_options, member)
 
 const struct option run_options_table[] = {
-    {.name = "switcher",
-     .argument = "GLOB,...",
-     .help = "which switchers; '!' in front takes out; default: all",
-     .kind = OPTION_TEXTS,
-     AT(switcher)},
-    {.name = "engine",
-     .argument = "GLOB,...",
-     .help = "which engines; 'pipe' means its variants too; default: all",
-     .kind = OPTION_TEXTS,
-     AT(engine)},
+    COMMON_SWITCHER("; default: all", AT(switcher)),
+    COMMON_ENGINE("; default: all", AT(engine)),
     {.name = "workload",
      .argument = "GLOB,...",
      .help = "which workloads, one table each; 'aes-128-gcm@16K' gives a "
@@ -47,17 +37,8 @@ const struct option run_options_table[] = {
              "                              or ecdsa-p256-sign",
      .kind = OPTION_TEXTS,
      AT(workload)},
-    {.name = "reference",
-     .argument = "GLOB,...",
-     .help = "which reference rows, or 'none'; 'switchyard list' shows "
-             "them;\n                              default: all"
-             " that were built",
-     .kind = OPTION_TEXTS,
-     AT(reference)},
-    {.name = "no-reference",
-     .help = "no reference rows",
-     .kind = OPTION_FLAG,
-     AT(no_reference)},
+    COMMON_REFERENCE(AT(reference)),
+    COMMON_NO_REFERENCE(AT(no_reference)),
     COMMON_JOBS(AT(jobs)),
     {.name = "sweep-of",
      .argument = "GLOB,...",
@@ -88,13 +69,7 @@ const struct option run_options_table[] = {
      .max = INT64_MAX, /* JSON readers take no more */
      AT(seed)},
     COMMON_STACK_BYTES(AT(stack_bytes)),
-    {.name = "verify",
-     .argument = "WHICH",
-     .standard = "sample",
-     .help = "which results are verified",
-     .kind = OPTION_CHOICE,
-     .choices = verify_choices,
-     AT(verify)},
+    COMMON_VERIFY(AT(verify)),
     {.name = "suite",
      .argument = "FILE",
      .help = "take the above from a suite (a path, or quick, standard, "
