@@ -101,7 +101,9 @@ def every_option_of_the_command(w):
     told = json.loads(subprocess.run(
         [w.command, "help", "--json"], capture_output=True, text=True,
         check=True, timeout=30).stdout)
-    text = " ".join(w.show("man1/switchyard.1").split())
+    # man may end a line behind any hyphen of a name.
+    text = re.sub(r"-\n\s*", "-", w.show("man1/switchyard.1"))
+    text = " ".join(text.split())
     at = 0
     for command in tables(told["commands"]):
         at = text.index(f" switchyard {command['name']} ", at)
