@@ -494,43 +494,24 @@ static int measure_all(struct comparison *s, struct sy_run_file *file)
 
 static int create_file(const struct comparison *s, struct sy_run_file **file)
 {
-    static char command[] = "switchyard";
-    char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
-    struct sy_run_info info = {.run_id = s->options.run.run_id,
-                               .shard_index = s->shard.index,
-                               .shard_of = s->shard.of,
-                               .suite = "",
-                               .suite_sha256 = "",
-                               .seed = s->options.seed,
-                               .argc = s->argc + 2,
-                               .argv = argv};
+    const struct sy_run_info info = {.run_id = s->options.run.run_id,
+                                     .shard_index = s->shard.index,
+                                     .shard_of = s->shard.of,
+                                     .seed = s->options.seed,
+                                     .argc = s->argc,
+                                     .argv = s->argv};
+    const char *suite = s->options.time_ns == 0 ? s->options.suite : NULL;
     char why[SY_RUN_PATH_BYTES + 256] = "";
-    int err;
+    int status =
+        run_output_begin(file, s->options.run.out, s->kind->subcommand, &info);
 
-    *file = NULL;
-    if (argv == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    argv[0] = command;
-    argv[1] = (char *)(uintptr_t)s->kind->subcommand; /* not written to */
-    for (int i = 0; i < s->argc; i++)
-        argv[i + 2] = s->argv[i];
-    err = sy_run_file_create(file, s->options.run.out, &info, why, sizeof(why));
-    free(argv);
-    if (err == 0) {
-        err = compare_file_begin(*file, &s->contest,
-                                 s->options.time_ns == 0 ? s->options.suite
-                                                         : NULL,
-                                 why, sizeof(why));
-        if (err != 0)
-            sy_run_file_discard(file);
-    }
-    if (err != 0) {
-        say("--out: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    return -1;
+    if (status != -1)
+        return status;
+    if (compare_file_begin(*file, &s->contest, suite, why, sizeof(why)) == 0)
+        return -1;
+    sy_run_file_discard(file);
+    say("--out: %s", why);
+    return CLI_ENVIRONMENT;
 }
 
 /* Before anything is measured, so that nothing is measured in vain. */

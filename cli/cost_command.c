@@ -365,31 +365,10 @@ static void print_legend(const struct counting *s)
 
 static int create_file(const struct counting *s, struct sy_run_file **file)
 {
-    static char command[] = "switchyard", subcommand[] = "cost";
-    char why[SY_RUN_PATH_BYTES + 256] = "";
-    char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
-    struct sy_run_info info = {.suite = "",
-                               .suite_sha256 = "",
-                               .seed = s->options.seed,
-                               .argc = s->argc + 2,
-                               .argv = argv};
-    int i, err;
+    const struct sy_run_info info = {
+        .seed = s->options.seed, .argc = s->argc, .argv = s->argv};
 
-    if (argv == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    argv[0] = command;
-    argv[1] = subcommand;
-    for (i = 0; i < s->argc; i++)
-        argv[i + 2] = s->argv[i];
-    err = sy_run_file_create(file, s->options.run.out, &info, why, sizeof(why));
-    free(argv);
-    if (err != 0) {
-        say("--out: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    return -1;
+    return run_output_begin(file, s->options.run.out, "cost", &info);
 }
 
 static int show(struct counting *s)
@@ -426,11 +405,7 @@ static int count_and_show(struct counting *s)
         status = show(s);
     else
         show(s);
-    if (interrupted)
-        say("interrupted: what was counted until then is saved");
-    if (path[0] != '\0')
-        say("wrote %s", path);
-    return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
+    return run_output_say(status, path, "counted");
 }
 
 static void print_plan(struct counting *s)

@@ -387,45 +387,12 @@ static int judge(const struct load_run *s, size_t misses)
     return misses > 0 ? CLI_VERDICT : CLI_OK;
 }
 
-/* What to type again; not argv[0], which may name somebody's folders. */
-static char **full_arguments(const struct load_run *s)
-{
-    static char command[] = "switchyard", subcommand[] = "load";
-    char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
-    int i;
-
-    if (argv == NULL)
-        return NULL;
-    argv[0] = command;
-    argv[1] = subcommand;
-    for (i = 0; i < s->argc; i++)
-        argv[i + 2] = s->argv[i];
-    return argv;
-}
-
 static int create_file(struct load_run *s)
 {
-    char **argv = full_arguments(s);
-    struct sy_run_info info = {.suite = "",
-                               .suite_sha256 = "",
-                               .seed = s->options.seed,
-                               .argc = s->argc + 2,
-                               .argv = argv};
-    char why[SY_RUN_PATH_BYTES + 256] = "";
-    int err;
+    const struct sy_run_info info = {
+        .seed = s->options.seed, .argc = s->argc, .argv = s->argv};
 
-    if (argv == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    err = sy_run_file_create(&s->file, s->options.run.out, &info, why,
-                             sizeof(why));
-    free(argv);
-    if (err != 0) {
-        say("--out: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    return -1;
+    return run_output_begin(&s->file, s->options.run.out, "load", &info);
 }
 
 static void show(const struct load_run *s)
@@ -451,11 +418,7 @@ static int finish(struct load_run *s, int status, size_t misses,
     fflush(stdout);
     if (status == -1)
         status = judge(s, misses);
-    if (interrupted)
-        say("interrupted: what was measured until then is saved");
-    if (path[0] != '\0')
-        say("wrote %s", path);
-    return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
+    return run_output_say(status, path, "measured");
 }
 
 static int measure_and_show(struct load_run *s)
