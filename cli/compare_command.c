@@ -47,21 +47,11 @@
 
 const char *const compare_suites[] = {"quick", "standard", "rigorous", NULL};
 
-#define AT(member)     .offset = offsetof(struct compare_options, member)
 #define AT_RUN(member) .offset = offsetof(struct compare_options, run.member)
 
 static const struct option compare_options_table[] = {
-    {.name = "switcher",
-     .argument = "GLOB,...",
-     .help = "which switchers; '!' in front takes out; default: all that "
-             "can pause",
-     .kind = OPTION_TEXTS,
-     AT_RUN(switcher)},
-    {.name = "engine",
-     .argument = "GLOB,...",
-     .help = "which engines; 'pipe' means its variants too; default: queue",
-     .kind = OPTION_TEXTS,
-     AT_RUN(engine)},
+    COMMON_SWITCHER("; default: all that can pause", AT_RUN(switcher)),
+    COMMON_ENGINE("; default: queue", AT_RUN(engine)),
     {.name = "workload",
      .argument = "GLOB,...",
      .help = "which workloads, a contest each; default: ecdsa-p256-sign",
@@ -86,28 +76,9 @@ static const struct option compare_options_table[] = {
      .help = "what executes offloaded steps; repeated, they compete",
      .kind = OPTION_TEXTS,
      AT_RUN(device)},
-    {.name = "suite",
-     .argument = "NAME",
-     .standard = "quick",
-     .help = "how much time: quick, a minute; standard, ten; rigorous, an "
-             "hour",
-     .kind = OPTION_CHOICE,
-     .choices = compare_suites,
-     AT(suite)},
-    {.name = "time",
-     .argument = "TIME",
-     .help = "so much time instead",
-     .kind = OPTION_DURATION,
-     .min = SY_NS_PER_S,
-     .max = 24 * 3600 * SY_NS_PER_S,
-     AT(time_ns)},
-    {.name = "processes",
-     .argument = "N",
-     .help = "how many processes; default: as the time allows",
-     .kind = OPTION_NUMBER,
-     .min = COMPARE_PROCESSES_MIN,
-     .max = COMPARE_PROCESSES_MAX,
-     AT(processes)},
+    COMPARE_SUITE,
+    COMPARE_TIME,
+    COMPARE_PROCESSES,
     {.name = "rounds",
      .argument = "N",
      .help = "in each process every candidate is measured so often; "
@@ -115,21 +86,16 @@ static const struct option compare_options_table[] = {
      .kind = OPTION_NUMBER,
      .min = 1,
      .max = COMPARE_ROUNDS_MAX / COMPARE_CANDIDATES_MAX,
-     AT(rounds)},
-    {.name = "seed",
-     .argument = "N",
-     .standard = "1",
-     .help = "for orders, offsets and inputs",
-     .kind = OPTION_NUMBER,
-     .max = INT64_MAX, /* JSON readers take no more */
-     AT(seed)},
+     COMPARE_AT(rounds)},
+    COMMON_SEED("for orders, offsets and inputs", OPTION_NUMBER,
+                COMPARE_AT(seed)),
     COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
     {.name = "no-pin",
      .help = "let the kernel choose CPUs; default: in each process "
              "candidates\n                              have one CPU, "
              "threads of devices the others",
      .kind = OPTION_FLAG,
-     AT(no_pin)},
+     COMPARE_AT(no_pin)},
     {.name = "plant-permille",
      .argument = "N",
      .standard = "0",
@@ -137,7 +103,7 @@ static const struct option compare_options_table[] = {
              "thousandths\n                              more than it says",
      .kind = OPTION_NUMBER,
      .max = 1000,
-     AT(plant_permille)},
+     COMPARE_AT(plant_permille)},
     {.name = "repeat",
      .argument = "N",
      .standard = "1",
@@ -146,7 +112,7 @@ static const struct option compare_options_table[] = {
      .kind = OPTION_NUMBER,
      .min = 1,
      .max = COMPARE_CANDIDATES_MAX - 1,
-     AT(repeat)},
+     COMPARE_AT(repeat)},
     COMMON_LOAD(AT_RUN(load)),
     COMMON_OUT(AT_RUN(out)),
     {.name = "shard",
@@ -166,7 +132,7 @@ static const struct option compare_options_table[] = {
     {.name = "no-verdict",
      .help = "measure only; 'switchyard judge' reads the file later",
      .kind = OPTION_FLAG,
-     AT(no_verdict)},
+     COMPARE_AT(no_verdict)},
     {.name = "dry-run",
      .help = "print what would be compared, how long it takes, and what "
              "difference\n                              it would find",
@@ -528,43 +494,24 @@ static int measure_all(struct comparison *s, struct sy_run_file *file)
 
 static int create_file(const struct comparison *s, struct sy_run_file **file)
 {
-    static char command[] = "switchyard";
-    char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
-    struct sy_run_info info = {.run_id = s->options.run.run_id,
-                               .shard_index = s->shard.index,
-                               .shard_of = s->shard.of,
-                               .suite = "",
-                               .suite_sha256 = "",
-                               .seed = s->options.seed,
-                               .argc = s->argc + 2,
-                               .argv = argv};
+    const struct sy_run_info info = {.run_id = s->options.run.run_id,
+                                     .shard_index = s->shard.index,
+                                     .shard_of = s->shard.of,
+                                     .seed = s->options.seed,
+                                     .argc = s->argc,
+                                     .argv = s->argv};
+    const char *suite = s->options.time_ns == 0 ? s->options.suite : NULL;
     char why[SY_RUN_PATH_BYTES + 256] = "";
-    int err;
+    int status =
+        run_output_begin(file, s->options.run.out, s->kind->subcommand, &info);
 
-    *file = NULL;
-    if (argv == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    argv[0] = command;
-    argv[1] = (char *)(uintptr_t)s->kind->subcommand; /* not written to */
-    for (int i = 0; i < s->argc; i++)
-        argv[i + 2] = s->argv[i];
-    err = sy_run_file_create(file, s->options.run.out, &info, why, sizeof(why));
-    free(argv);
-    if (err == 0) {
-        err = compare_file_begin(*file, &s->contest,
-                                 s->options.time_ns == 0 ? s->options.suite
-                                                         : NULL,
-                                 why, sizeof(why));
-        if (err != 0)
-            sy_run_file_discard(file);
-    }
-    if (err != 0) {
-        say("--out: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    return -1;
+    if (status != -1)
+        return status;
+    if (compare_file_begin(*file, &s->contest, suite, why, sizeof(why)) == 0)
+        return -1;
+    sy_run_file_discard(file);
+    say("--out: %s", why);
+    return CLI_ENVIRONMENT;
 }
 
 /* Before anything is measured, so that nothing is measured in vain. */

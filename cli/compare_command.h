@@ -26,6 +26,32 @@ struct compare_options {
     uint64_t blocks, timeout_ns;
 };
 
+/* Rows for the tables of those options: how long it takes. */
+#define COMPARE_AT(member) .offset = offsetof(struct compare_options, member)
+
+#define COMPARE_SUITE                                                          \
+    {                                                                          \
+        .name = "suite", .argument = "NAME", .standard = "quick",              \
+        .help = "how much time: quick, a minute; standard, ten; rigorous, an " \
+                "hour",                                                        \
+        .kind = OPTION_CHOICE, .choices = compare_suites, COMPARE_AT(suite)    \
+    }
+
+#define COMPARE_TIME                                                           \
+    {                                                                          \
+        .name = "time", .argument = "TIME", .help = "so much time instead",    \
+        .kind = OPTION_DURATION, .min = SY_NS_PER_S,                           \
+        .max = 24 * 3600 * SY_NS_PER_S, COMPARE_AT(time_ns)                    \
+    }
+
+#define COMPARE_PROCESSES                                                      \
+    {                                                                          \
+        .name = "processes", .argument = "N",                                  \
+        .help = "how many processes; default: as the time allows",             \
+        .kind = OPTION_NUMBER, .min = COMPARE_PROCESSES_MIN,                   \
+        .max = COMPARE_PROCESSES_MAX, COMPARE_AT(processes)                    \
+    }
+
 struct compare_kind {
     const char *subcommand; /* its name, and that of its analysis */
 

@@ -34,17 +34,8 @@ struct cost_options {
 #define AT_RUN(member) .offset = offsetof(struct cost_options, run.member)
 
 static const struct option cost_options_table[] = {
-    {.name = "switcher",
-     .argument = "GLOB,...",
-     .help = "which switchers; '!' in front takes out; default: all that "
-             "can pause",
-     .kind = OPTION_TEXTS,
-     AT_RUN(switcher)},
-    {.name = "engine",
-     .argument = "GLOB,...",
-     .help = "which engines; 'pipe' means its variants too; default: queue",
-     .kind = OPTION_TEXTS,
-     AT_RUN(engine)},
+    COMMON_SWITCHER("; default: all that can pause", AT_RUN(switcher)),
+    COMMON_ENGINE("; default: queue", AT_RUN(engine)),
     {.name = "workload",
      .argument = "GLOB,...",
      .help = "which workloads, a table each; default: null",
@@ -73,13 +64,7 @@ static const struct option cost_options_table[] = {
      .min = 2,
      .max = SY_JOBS_MAX,
      AT(paused_jobs)},
-    {.name = "seed",
-     .argument = "N",
-     .standard = "1",
-     .help = "for inputs",
-     .kind = OPTION_NUMBER,
-     .max = INT64_MAX, /* JSON readers take no more */
-     AT(seed)},
+    COMMON_SEED("for inputs", OPTION_NUMBER, AT(seed)),
     COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
     COMMON_LOAD(AT_RUN(load)),
     COMMON_OUT(AT_RUN(out)),
@@ -380,31 +365,10 @@ static void print_legend(const struct counting *s)
 
 static int create_file(const struct counting *s, struct sy_run_file **file)
 {
-    static char command[] = "switchyard", subcommand[] = "cost";
-    char why[SY_RUN_PATH_BYTES + 256] = "";
-    char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
-    struct sy_run_info info = {.suite = "",
-                               .suite_sha256 = "",
-                               .seed = s->options.seed,
-                               .argc = s->argc + 2,
-                               .argv = argv};
-    int i, err;
+    const struct sy_run_info info = {
+        .seed = s->options.seed, .argc = s->argc, .argv = s->argv};
 
-    if (argv == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    argv[0] = command;
-    argv[1] = subcommand;
-    for (i = 0; i < s->argc; i++)
-        argv[i + 2] = s->argv[i];
-    err = sy_run_file_create(file, s->options.run.out, &info, why, sizeof(why));
-    free(argv);
-    if (err != 0) {
-        say("--out: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    return -1;
+    return run_output_begin(file, s->options.run.out, "cost", &info);
 }
 
 static int show(struct counting *s)
@@ -441,11 +405,7 @@ static int count_and_show(struct counting *s)
         status = show(s);
     else
         show(s);
-    if (interrupted)
-        say("interrupted: what was counted until then is saved");
-    if (path[0] != '\0')
-        say("wrote %s", path);
-    return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
+    return run_output_say(status, path, "counted");
 }
 
 static void print_plan(struct counting *s)

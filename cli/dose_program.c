@@ -277,34 +277,26 @@ static int add_run(struct campaign *c, unsigned block, unsigned position,
 
 static int create_file(struct campaign *c, int argc, char **argv)
 {
-    static char command[] = "switchyard", subcommand[] = "dose", end[] = "--";
-    int all = argc + 3 + c->words_count, used = 0;
-    char **words = calloc((size_t)all + 1, sizeof(*words));
-    struct sy_run_info info = {.suite = "",
-                               .suite_sha256 = "",
-                               .seed = c->options.seed,
-                               .argc = all,
-                               .argv = words};
-    int err;
+    static char end[] = "--";
+    const int count = argc + 1 + c->words_count;
+    char **words = calloc((size_t)count, sizeof(*words));
+    const struct sy_run_info info = {
+        .seed = c->options.seed, .argc = count, .argv = words};
+    int status, used = 0;
 
     if (words == NULL) {
         say("no memory");
         return CLI_ENVIRONMENT;
     }
-    words[used++] = command;
-    words[used++] = subcommand;
     for (int i = 0; i < argc; i++)
         words[used++] = argv[i];
     words[used++] = end;
     for (int i = 0; i < c->words_count; i++)
         words[used++] = c->words[i];
-    err = sy_run_file_create(&c->file, c->options.run.out, &info, c->why,
-                             sizeof(c->why));
+    status = run_output_begin(&c->file, c->options.run.out, "dose", &info);
     free(words);
-    if (err == 0)
-        err = add_settings(c);
-    if (err == 0)
-        return -1;
+    if (status != -1 || add_settings(c) == 0)
+        return status;
     say("--out: %s", c->why);
     return CLI_ENVIRONMENT;
 }

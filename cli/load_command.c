@@ -19,8 +19,6 @@
 #define AT(member)     .offset = offsetof(struct load_options, member)
 #define AT_RUN(member) .offset = offsetof(struct load_options, run.member)
 
-static const char *const verify_choices[] = {"all", "sample", NULL};
-
 static const struct option load_options_table[] = {
     {.name = "rate",
      .argument = "R[,R...]",
@@ -63,33 +61,16 @@ static const struct option load_options_table[] = {
      .min = 1,
      .max = 50,
      AT(resolution_percent)},
-    {.name = "switcher",
-     .argument = "GLOB,...",
-     .help = "which switchers; '!' in front takes out; default: all",
-     .kind = OPTION_TEXTS,
-     AT_RUN(switcher)},
-    {.name = "engine",
-     .argument = "GLOB,...",
-     .help = "which engines; 'pipe' means its variants too; default: all",
-     .kind = OPTION_TEXTS,
-     AT_RUN(engine)},
+    COMMON_SWITCHER("; default: all", AT_RUN(switcher)),
+    COMMON_ENGINE("; default: all", AT_RUN(engine)),
     {.name = "workload",
      .argument = "GLOB,...",
      .help = "which workloads, one table each; 'aes-128-gcm@16K' gives a "
              "size;\n                              default: ecdsa-p256-sign",
      .kind = OPTION_TEXTS,
      AT_RUN(workload)},
-    {.name = "reference",
-     .argument = "GLOB,...",
-     .help = "which reference rows, or 'none'; 'switchyard list' shows "
-             "them;\n                              default: all"
-             " that were built",
-     .kind = OPTION_TEXTS,
-     AT_RUN(reference)},
-    {.name = "no-reference",
-     .help = "no reference rows",
-     .kind = OPTION_FLAG,
-     AT_RUN(no_reference)},
+    COMMON_REFERENCE(AT_RUN(reference)),
+    COMMON_NO_REFERENCE(AT_RUN(no_reference)),
     {.name = "jobs",
      .argument = "N",
      .standard = "64",
@@ -122,21 +103,9 @@ static const struct option load_options_table[] = {
      .min = 100 * SY_NS_PER_MS,
      .max = 24 * 3600 * SY_NS_PER_S,
      AT(timeout_ns)},
-    {.name = "seed",
-     .argument = "N",
-     .standard = "1",
-     .help = "for arrivals, inputs and order",
-     .kind = OPTION_NUMBER,
-     .max = INT64_MAX, /* JSON readers take no more */
-     AT(seed)},
+    COMMON_SEED("for arrivals, inputs and order", OPTION_NUMBER, AT(seed)),
     COMMON_STACK_BYTES(AT_RUN(stack_bytes)),
-    {.name = "verify",
-     .argument = "WHICH",
-     .standard = "sample",
-     .help = "which results are verified",
-     .kind = OPTION_CHOICE,
-     .choices = verify_choices,
-     AT_RUN(verify)},
+    COMMON_VERIFY(AT_RUN(verify)),
     {.name = "virtual-clock",
      .help = "all times by a virtual clock: repeats exactly; needs a device "
              "that is\n                              polled, as sim",
@@ -418,45 +387,12 @@ static int judge(const struct load_run *s, size_t misses)
     return misses > 0 ? CLI_VERDICT : CLI_OK;
 }
 
-/* What to type again; not argv[0], which may name somebody's folders. */
-static char **full_arguments(const struct load_run *s)
-{
-    static char command[] = "switchyard", subcommand[] = "load";
-    char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
-    int i;
-
-    if (argv == NULL)
-        return NULL;
-    argv[0] = command;
-    argv[1] = subcommand;
-    for (i = 0; i < s->argc; i++)
-        argv[i + 2] = s->argv[i];
-    return argv;
-}
-
 static int create_file(struct load_run *s)
 {
-    char **argv = full_arguments(s);
-    struct sy_run_info info = {.suite = "",
-                               .suite_sha256 = "",
-                               .seed = s->options.seed,
-                               .argc = s->argc + 2,
-                               .argv = argv};
-    char why[SY_RUN_PATH_BYTES + 256] = "";
-    int err;
+    const struct sy_run_info info = {
+        .seed = s->options.seed, .argc = s->argc, .argv = s->argv};
 
-    if (argv == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    err = sy_run_file_create(&s->file, s->options.run.out, &info, why,
-                             sizeof(why));
-    free(argv);
-    if (err != 0) {
-        say("--out: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    return -1;
+    return run_output_begin(&s->file, s->options.run.out, "load", &info);
 }
 
 static void show(const struct load_run *s)
@@ -482,11 +418,7 @@ static int finish(struct load_run *s, int status, size_t misses,
     fflush(stdout);
     if (status == -1)
         status = judge(s, misses);
-    if (interrupted)
-        say("interrupted: what was measured until then is saved");
-    if (path[0] != '\0')
-        say("wrote %s", path);
-    return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
+    return run_output_say(status, path, "measured");
 }
 
 static int measure_and_show(struct load_run *s)

@@ -24,17 +24,8 @@
 #define AT(member) .offset = offsetof(struct run_options, member)
 
 static const struct option phases_options_table[] = {
-    {.name = "switcher",
-     .argument = "GLOB,...",
-     .standard = "asm",
-     .help = "which switchers; '!' in front takes out",
-     .kind = OPTION_TEXTS,
-     AT(switcher)},
-    {.name = "engine",
-     .argument = "GLOB,...",
-     .help = "which engines; 'pipe' means its variants too; default: all",
-     .kind = OPTION_TEXTS,
-     AT(engine)},
+    COMMON_SWITCHER("", .standard = "asm", AT(switcher)),
+    COMMON_ENGINE("; default: all", AT(engine)),
     {.name = "workload",
      .argument = "GLOB,...",
      .standard = "ecdsa-p256-sign",
@@ -51,13 +42,7 @@ static const struct option phases_options_table[] = {
      .min = 10 * SY_NS_PER_MS,
      .max = 3600 * SY_NS_PER_S,
      AT(duration_ns)},
-    {.name = "seed",
-     .argument = "N",
-     .standard = "1",
-     .help = "for inputs and order",
-     .kind = OPTION_NUMBERS,
-     .max = INT64_MAX, /* JSON readers take no more */
-     AT(seed)},
+    COMMON_SEED("for inputs and order", OPTION_NUMBERS, AT(seed)),
     COMMON_STACK_BYTES(AT(stack_bytes)),
     COMMON_LOAD(AT(load)),
     COMMON_OUT(AT(out)),
@@ -362,30 +347,10 @@ static int show_all(const struct invocation *s)
 
 static int create_file(const struct invocation *s, struct sy_run_file **file)
 {
-    static char command[] = "switchyard", subcommand[] = "phases";
-    char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
-    struct sy_run_info info = {.seed = s->options.seed.item[0],
-                               .argc = s->argc + 2,
-                               .argv = argv,
-                               .suite = "",
-                               .suite_sha256 = ""};
-    char why[SY_RUN_PATH_BYTES + 256] = "";
-    int err;
+    const struct sy_run_info info = {
+        .seed = s->options.seed.item[0], .argc = s->argc, .argv = s->argv};
 
-    if (argv == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    argv[0] = command;
-    argv[1] = subcommand;
-    for (int i = 0; i < s->argc; i++)
-        argv[i + 2] = s->argv[i];
-    err = sy_run_file_create(file, s->options.out, &info, why, sizeof(why));
-    free(argv);
-    if (err == 0)
-        return -1;
-    say("--out: %s", why);
-    return CLI_ENVIRONMENT;
+    return run_output_begin(file, s->options.out, "phases", &info);
 }
 
 static int measure_and_show(struct invocation *s)
@@ -404,11 +369,7 @@ static int measure_and_show(struct invocation *s)
         status = show_all(s);
     else
         show_all(s);
-    if (interrupted)
-        say("interrupted: what was measured until then is saved");
-    if (path[0] != '\0')
-        say("wrote %s", path);
-    return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
+    return run_output_say(status, path, "measured");
 }
 
 /* What both the command and its worker do first. */

@@ -22,21 +22,11 @@
 #include "tls_scenario.h"
 #include "verdict.h"
 
-static const char *const verify_choices[] = {"all", "sample", NULL};
-
 #define AT(member) .offset = offsetof(struct run_options, member)
 
 const struct option run_options_table[] = {
-    {.name = "switcher",
-     .argument = "GLOB,...",
-     .help = "which switchers; '!' in front takes out; default: all",
-     .kind = OPTION_TEXTS,
-     AT(switcher)},
-    {.name = "engine",
-     .argument = "GLOB,...",
-     .help = "which engines; 'pipe' means its variants too; default: all",
-     .kind = OPTION_TEXTS,
-     AT(engine)},
+    COMMON_SWITCHER("; default: all", AT(switcher)),
+    COMMON_ENGINE("; default: all", AT(engine)),
     {.name = "workload",
      .argument = "GLOB,...",
      .help = "which workloads, one table each; 'aes-128-gcm@16K' gives a "
@@ -47,17 +37,8 @@ const struct option run_options_table[] = {
              "                              or ecdsa-p256-sign",
      .kind = OPTION_TEXTS,
      AT(workload)},
-    {.name = "reference",
-     .argument = "GLOB,...",
-     .help = "which reference rows, or 'none'; 'switchyard list' shows "
-             "them;\n                              default: all"
-             " that were built",
-     .kind = OPTION_TEXTS,
-     AT(reference)},
-    {.name = "no-reference",
-     .help = "no reference rows",
-     .kind = OPTION_FLAG,
-     AT(no_reference)},
+    COMMON_REFERENCE(AT(reference)),
+    COMMON_NO_REFERENCE(AT(no_reference)),
     COMMON_JOBS(AT(jobs)),
     {.name = "sweep-of",
      .argument = "GLOB,...",
@@ -88,13 +69,7 @@ const struct option run_options_table[] = {
      .max = INT64_MAX, /* JSON readers take no more */
      AT(seed)},
     COMMON_STACK_BYTES(AT(stack_bytes)),
-    {.name = "verify",
-     .argument = "WHICH",
-     .standard = "sample",
-     .help = "which results are verified",
-     .kind = OPTION_CHOICE,
-     .choices = verify_choices,
-     AT(verify)},
+    COMMON_VERIFY(AT(verify)),
     {.name = "suite",
      .argument = "FILE",
      .help = "take the above from a suite (a path, or quick, standard, "
@@ -339,49 +314,20 @@ static int show_results(struct invocation *s)
     return status;
 }
 
-/* What to type again; not argv[0], which may name somebody's folders. */
-static char **full_arguments(const struct invocation *s)
-{
-    static char command[] = "switchyard", subcommand[] = "run";
-    char **argv = calloc((size_t)s->argc + 3, sizeof(*argv));
-    int i;
-
-    if (argv == NULL)
-        return NULL;
-    argv[0] = command;
-    argv[1] = subcommand;
-    for (i = 0; i < s->argc; i++)
-        argv[i + 2] = s->argv[i];
-    return argv;
-}
-
 static int create_file(const struct invocation *s, struct sy_run_file **file)
 {
-    char **argv = full_arguments(s);
-    struct sy_run_info info = {
+    const struct sy_run_info info = {
         .run_id = s->options.run_id,
         .shard_index = s->shard.index,
         .shard_of = s->shard.of,
-        .suite = s->has_suite ? s->suite.name : "",
-        .suite_sha256 = s->has_suite ? s->suite.sha256 : "",
+        .suite = s->has_suite ? s->suite.name : NULL,
+        .suite_sha256 = s->suite.sha256,
         .seed = s->options.seed.item[0],
-        .argc = s->argc + 2,
-        .argv = argv,
+        .argc = s->argc,
+        .argv = s->argv,
     };
-    char why[SY_RUN_PATH_BYTES + 256] = "";
-    int err;
 
-    if (argv == NULL) {
-        say("no memory");
-        return CLI_ENVIRONMENT;
-    }
-    err = sy_run_file_create(file, s->options.out, &info, why, sizeof(why));
-    free(argv);
-    if (err != 0) {
-        say("--out: %s", why);
-        return CLI_ENVIRONMENT;
-    }
-    return -1;
+    return run_output_begin(file, s->options.out, "run", &info);
 }
 
 static int measure_and_show(struct invocation *s)
@@ -403,14 +349,11 @@ static int measure_and_show(struct invocation *s)
         status = show_results(s);
     else
         show_results(s);
-    if (interrupted)
-        say("interrupted: what was measured until then is saved");
-    if (path[0] != '\0') {
-        say("wrote %s", path);
+    status = run_output_say(status, path, "measured");
+    if (path[0] != '\0')
         shard_say_next(&s->shard, path);
-    }
     say_how_to_repeat(s);
-    return interrupted && status != CLI_ENVIRONMENT ? CLI_INTERRUPTED : status;
+    return status;
 }
 
 static int carry_out(struct invocation *s, const struct command *self)

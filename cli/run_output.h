@@ -1,11 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* How every command that measures ends its run file. */
+/* How every command that measures begins and ends its run file. */
 #ifndef SWITCHYARD_CLI_RUN_OUTPUT_H
 #define SWITCHYARD_CLI_RUN_OUTPUT_H
 
 #include <stdint.h>
 
 #include "../bench/load/run_file.h"
+
+/*
+ * Begin a run file. Says why it could not.
+ *
+ * @folder      what --out says
+ * @subcommand  its name
+ * @info        the words behind that are argc and argv; suite may be NULL
+ *
+ * Returns -1 to go on, or CLI_ENVIRONMENT.
+ */
+int run_output_begin(struct sy_run_file **file, const char *folder,
+                     const char *subcommand, const struct sy_run_info *info);
 
 /*
  * End a run file: what was measured stays, whatever ended the measuring. Says
@@ -22,5 +34,14 @@
  */
 int run_output_end(struct sy_run_file **file, int status, uint64_t measured,
                    char *path);
+
+/*
+ * Say what became of it.
+ *
+ * @done  "measured", or whatever was done
+ *
+ * Returns the exit code of the command, from the status.
+ */
+int run_output_say(int status, const char *path, const char *done);
 
 #endif

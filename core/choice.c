@@ -10,9 +10,6 @@
 #define NAME_MAX_BYTES 64
 #define WHY_BYTES      160
 
-extern const struct sy_switcher_ops *const sy_switchers[];
-extern const struct sy_engine_ops *const sy_engines[];
-
 /* Read once, when the library is loaded: later the program may have cleaned
    its environment, changed its root or dropped its privileges. */
 static struct {
@@ -79,136 +76,6 @@ void sy__choice_unlock(void)
     pthread_mutex_unlock(&lock_mutex);
 }
 
-const struct sy_switcher_ops *const *sy_switcher_table(void)
-{
-    return sy_switchers;
-}
-
-const struct sy_engine_ops *const *sy_engine_table(void)
-{
-    return sy_engines;
-}
-
-const struct sy_switcher_ops *sy_switcher_find(const char *name)
-{
-    for (size_t i = 0; sy_switchers[i] != NULL; i++) {
-        if (strcmp(sy_switchers[i]->name, name) == 0)
-            return sy_switchers[i];
-    }
-    return NULL;
-}
-
-/* The constant name of a variant; name NULL: the first. False: no such. */
-static bool find_variant(const struct sy_engine_ops *ops, const char *name,
-                         const char **variant)
-{
-    *variant = NULL;
-    if (ops->variants == NULL)
-        return name == NULL;
-    for (size_t i = 0; ops->variants[i] != NULL; i++) {
-        if (name == NULL || strcmp(ops->variants[i], name) == 0) {
-            *variant = ops->variants[i];
-            return true;
-        }
-    }
-    return false;
-}
-
-static const char *after_plus(const char *name)
-{
-    const char *plus = name != NULL ? strchr(name, '+') : NULL;
-
-    return plus != NULL ? plus + 1 : NULL;
-}
-
-const struct sy_engine_ops *sy_engine_find(const char *name,
-                                           const char **variant)
-{
-    size_t bytes = strcspn(name, "+");
-
-    *variant = NULL;
-    for (size_t i = 0; sy_engines[i] != NULL; i++) {
-        if (strncmp(sy_engines[i]->name, name, bytes) == 0 &&
-            sy_engines[i]->name[bytes] == '\0')
-            return find_variant(sy_engines[i], after_plus(name), variant)
-                       ? sy_engines[i]
-                       : NULL;
-    }
-    return NULL;
-}
-
-static int refuse(char *why, size_t why_bytes, int err, const char *words)
-{
-    snprintf(why, why_bytes, "%s", words);
-    return err;
-}
-
-int sy_switcher_probe(const struct sy_switcher_ops *ops, char *why,
-                      size_t why_bytes)
-{
-    refuse(why, why_bytes, 0, "");
-    if (ops->abi != SY_SWITCHER_ABI) {
-        snprintf(why, why_bytes,
-                 "built for switcher ABI %u, this library has %u",
-                 (unsigned)ops->abi, (unsigned)SY_SWITCHER_ABI);
-        return -EPROTO;
-    }
-    if (ops->name == NULL || ops->summary == NULL)
-        return refuse(why, why_bytes, -EPROTO, "has no name or no summary");
-    if (ops->probe == NULL || ops->start == NULL)
-        return refuse(why, why_bytes, -EPROTO,
-                      "lacks a required hook: probe, start");
-    if ((ops->caps & SY_SW_CAN_PAUSE) != 0 && ops->swap == NULL)
-        return refuse(why, why_bytes, -EPROTO,
-                      "says that it can pause and has no swap hook");
-    if ((ops->prepare == NULL) != (ops->release == NULL))
-        return refuse(why, why_bytes, -EPROTO,
-                      "has only one of the hooks prepare and release");
-    if (ops->ctx_bytes == 0 || ops->ctx_bytes > SY_SWITCHER_CTX_MAX_BYTES) {
-        snprintf(why, why_bytes, "ctx_bytes is %zu; accepted: 1 to %d",
-                 ops->ctx_bytes, SY_SWITCHER_CTX_MAX_BYTES);
-        return -EPROTO;
-    }
-    if ((ops->caps & SY_SW_OWN_STACK) == 0 && ops->ctx_bytes > SY_CACHE_LINE)
-        return refuse(why, why_bytes, -EPROTO,
-                      "needs SY_SW_OWN_STACK for a context of more than 64 "
-                      "bytes");
-    if (ops->saved_sp != 0 && (ops->ctx_bytes > SY_CACHE_LINE ||
-                               ops->saved_sp % sizeof(void *) != 0 ||
-                               ops->saved_sp + sizeof(void *) > ops->ctx_bytes))
-        return refuse(why, why_bytes, -EPROTO,
-                      "saved_sp names no word of a context of at most 64 "
-                      "bytes");
-    return ops->probe(why, why_bytes);
-}
-
-int sy_engine_probe(const struct sy_engine_ops *ops, const char *variant,
-                    char *why, size_t why_bytes)
-{
-    const char *found;
-
-    refuse(why, why_bytes, 0, "");
-    if (ops->abi != SY_ENGINE_ABI) {
-        snprintf(why, why_bytes, "built for engine ABI %u, this library has %u",
-                 (unsigned)ops->abi, (unsigned)SY_ENGINE_ABI);
-        return -EPROTO;
-    }
-    if (ops->name == NULL || ops->summary == NULL)
-        return refuse(why, why_bytes, -EPROTO, "has no name or no summary");
-    if (ops->probe == NULL || ops->open == NULL || ops->close == NULL ||
-        ops->wake == NULL || ops->wait == NULL)
-        return refuse(why, why_bytes, -EPROTO,
-                      "lacks a required hook: probe, open, close, wake, wait");
-    if ((ops->caps & SY_EN_POLLABLE) != 0 && ops->fd == NULL)
-        return refuse(why, why_bytes, -EPROTO,
-                      "says that it is pollable and has no fd hook");
-    if (!find_variant(ops, variant, &found)) {
-        snprintf(why, why_bytes, "has no variant \"%s\"", variant);
-        return -ENOENT;
-    }
-    return ops->probe(found, why, why_bytes);
-}
-
 int sy_lock_choice(const char *switcher, const char *engine)
 {
     const char *variant;
@@ -238,14 +105,15 @@ enum source {
     BY_ENVIRONMENT,
     BY_CONFIG,
     BY_BINDING,
+    BY_LOCK_OF_PROFILE,
     BY_LOCK,
 };
 
 static const char *const source_names[] = {
-    [BY_DEFAULT] = "default", [BY_FALLBACK] = "fallback",
-    [BY_PROFILE] = "profile", [BY_ENVIRONMENT] = "environment",
-    [BY_CONFIG] = "config",   [BY_BINDING] = "binding",
-    [BY_LOCK] = "lock",
+    [BY_DEFAULT] = "default",      [BY_FALLBACK] = "fallback",
+    [BY_PROFILE] = "profile",      [BY_ENVIRONMENT] = "environment",
+    [BY_CONFIG] = "config",        [BY_BINDING] = "binding",
+    [BY_LOCK_OF_PROFILE] = "lock", [BY_LOCK] = "lock",
 };
 
 /* A name and where it comes from; name NULL: nobody said anything. */
@@ -254,57 +122,60 @@ struct wish {
     enum source source;
 };
 
-/* What was said about one kind of part; "" and NULL: nothing. */
-struct said {
-    const char *lock, *profile_lock, *config, *environment, *profile;
-};
-
-static struct wish wish_of(const struct said *said)
+/* The strongest of what was said, by source. NULL says nothing; so does "", but
+   for a program's: that is a name like any other, and refused. */
+static struct wish strongest(const char *const said[])
 {
-    if (said->lock[0] != '\0')
-        return (struct wish){said->lock, BY_LOCK};
-    if (said->profile_lock[0] != '\0')
-        return (struct wish){said->profile_lock, BY_LOCK};
-    if (said->config != NULL)
-        return (struct wish){said->config, BY_CONFIG};
-    if (said->environment[0] != '\0')
-        return (struct wish){said->environment, BY_ENVIRONMENT};
-    if (said->profile[0] != '\0')
-        return (struct wish){said->profile, BY_PROFILE};
-    return (struct wish){NULL, BY_DEFAULT};
+    enum source by = BY_LOCK;
+
+    while (by > BY_DEFAULT &&
+           (said[by] == NULL || (said[by][0] == '\0' && by != BY_CONFIG)))
+        by--;
+    return (struct wish){said[by], by};
 }
 
 /* What a choice is made from. */
 struct chooser {
     struct sy__choice *out;
+    const struct sy_runtime_config *cfg;
     const struct sy_profile *profile; /* that counts here; NULL: none */
     bool use_env, must_be_same_thread;
     char why[WHY_BYTES]; /* the last refusal */
 };
 
+static int refuse(struct chooser *c, int err, const char *words)
+{
+    snprintf(c->why, sizeof(c->why), "%s", words);
+    return err;
+}
+
 static int probe_switcher(struct chooser *c, const struct sy_switcher_ops *ops)
 {
     c->out->sw = ops;
     if (c->must_be_same_thread && (ops->caps & SY_SW_SAME_THREAD) == 0)
-        return refuse(c->why, WHY_BYTES, -ENOTSUP,
+        return refuse(c, -ENOTSUP,
                       "its jobs do not run on the thread that starts them");
     return sy_switcher_probe(ops, c->why, WHY_BYTES);
 }
 
-static int try_switcher(struct chooser *c, const char *name)
+static int try_switcher(struct chooser *c, const struct wish *wish)
 {
-    const struct sy_switcher_ops *ops = sy_switcher_find(name);
+    const struct sy_switcher_ops *ops = sy_switcher_find(wish->name);
 
+    if (c->cfg->switcher_ops != NULL && wish->source == BY_CONFIG)
+        return probe_switcher(c, c->cfg->switcher_ops);
     c->out->sw = NULL;
     if (ops == NULL)
-        return refuse(c->why, WHY_BYTES, -ENOENT, "no such switcher");
+        return refuse(c, -ENOENT, "no such switcher");
     return probe_switcher(c, ops);
 }
 
 static int first_switcher(struct chooser *c)
 {
-    for (size_t i = 0; sy_switchers[i] != NULL; i++) {
-        if (probe_switcher(c, sy_switchers[i]) == 0)
+    const struct sy_switcher_ops *const *ops = sy_switcher_table();
+
+    for (; *ops != NULL; ops++) {
+        if (probe_switcher(c, *ops) == 0)
             return 0;
     }
     return -ENOTSUP;
@@ -318,25 +189,40 @@ static int probe_engine(struct chooser *c, const struct sy_engine_ops *ops,
     return sy_engine_probe(ops, variant, c->why, WHY_BYTES);
 }
 
-static int try_engine(struct chooser *c, const char *name)
+/* The config's own table; its variant, if any, is in the config's name. */
+static int probe_engine_ops(struct chooser *c)
+{
+    const char *variant = sy__engine_variant_in(c->cfg->engine);
+    int err = probe_engine(c, c->cfg->engine_ops, variant);
+
+    if (err == 0)
+        (void)sy__engine_variant(c->cfg->engine_ops, variant, &c->out->variant);
+    return err;
+}
+
+static int try_engine(struct chooser *c, const struct wish *wish)
 {
     const char *variant;
-    const struct sy_engine_ops *ops = sy_engine_find(name, &variant);
+    const struct sy_engine_ops *ops = sy_engine_find(wish->name, &variant);
 
+    if (c->cfg->engine_ops != NULL && wish->source == BY_CONFIG)
+        return probe_engine_ops(c);
     c->out->engine = NULL;
     c->out->variant = NULL;
     if (ops == NULL)
-        return refuse(c->why, WHY_BYTES, -ENOENT, "no such engine or variant");
+        return refuse(c, -ENOENT, "no such engine or variant");
     return probe_engine(c, ops, variant);
 }
 
 static int first_engine(struct chooser *c)
 {
-    const char *variant;
+    const struct sy_engine_ops *const *ops = sy_engine_table();
 
-    for (size_t i = 0; sy_engines[i] != NULL; i++) {
-        find_variant(sy_engines[i], NULL, &variant);
-        if (probe_engine(c, sy_engines[i], variant) == 0)
+    for (; *ops != NULL; ops++) {
+        const char *variant;
+
+        sy__engine_variant(*ops, NULL, &variant);
+        if (probe_engine(c, *ops, variant) == 0)
             return 0;
     }
     return -ENOTSUP;
@@ -345,12 +231,29 @@ static int first_engine(struct chooser *c)
 /* How a part of one kind is found. */
 struct kind {
     const char *name;
-    int (*try)(struct chooser *c, const char *name);
+    int (*try)(struct chooser *c, const struct wish *wish);
     int (*first)(struct chooser *c);
 };
 
 static const struct kind switchers = {"switcher", try_switcher, first_switcher};
 static const struct kind engines = {"engine", try_engine, first_engine};
+
+/* Write the name of what was found of a kind, its variant too; "": nothing. */
+static void write_found(char *to, size_t bytes, const struct chooser *c,
+                        const struct kind *kind)
+{
+    const char *name = "", *variant = NULL;
+
+    if (kind == &switchers) {
+        if (c->out->sw != NULL)
+            name = c->out->sw->name;
+    } else if (c->out->engine != NULL) {
+        name = c->out->engine->name;
+        variant = c->out->variant;
+    }
+    snprintf(to, bytes, "%s%s%s", name, variant != NULL ? "+" : "",
+             variant != NULL ? variant : "");
+}
 
 /* The profile's first wish does not work here: its others, in order, and then
    what is built in. */
@@ -368,7 +271,7 @@ static int fall_back(struct chooser *c, const struct kind *kind,
     for (size_t i = 0; i < SY_PROFILE_FALLBACKS_MAX && names[i][0] != '\0';
          i++) {
         wish->name = names[i];
-        err = kind->try(c, names[i]);
+        err = kind->try(c, wish);
         if (err == 0)
             break;
     }
@@ -377,13 +280,7 @@ static int fall_back(struct chooser *c, const struct kind *kind,
         err = kind->first(c);
     }
     if (err == 0) {
-        bool is_switcher = kind == &switchers;
-
-        snprintf(words + n, sizeof(words) - (size_t)n, "%s%s%s",
-                 is_switcher ? c->out->sw->name : c->out->engine->name,
-                 !is_switcher && c->out->variant != NULL ? "+" : "",
-                 !is_switcher && c->out->variant != NULL ? c->out->variant
-                                                         : "");
+        write_found(words + n, sizeof(words) - (size_t)n, c, kind);
         sy__profile_say(words);
     }
     return err;
@@ -395,7 +292,7 @@ static int choose(struct chooser *c, const struct kind *kind, struct wish *wish)
 
     if (wish->name == NULL)
         return kind->first(c);
-    err = kind->try(c, wish->name);
+    err = kind->try(c, wish);
     if (err == 0 || wish->source != BY_PROFILE)
         return err;
     return fall_back(c, kind,
@@ -404,25 +301,21 @@ static int choose(struct chooser *c, const struct kind *kind, struct wish *wish)
                      wish);
 }
 
-static int use_engine_ops(struct chooser *c,
-                          const struct sy_runtime_config *cfg)
-{
-    const char *variant = after_plus(cfg->engine);
-    int err = probe_engine(c, cfg->engine_ops, variant);
-
-    if (err == 0)
-        (void)find_variant(cfg->engine_ops, variant, &c->out->variant);
-    return err;
-}
-
 /* One line of SWITCHYARD_EXPLAIN=1. */
-static void explain(const char *kind, const char *name, const char *variant,
-                    enum source source, const char *why)
+static void explain(const struct chooser *c, const struct kind *kind,
+                    const struct wish *wish, int err)
 {
-    fprintf(stderr, "switchyard: %-8s %s%s%s, by %s%s%s\n", kind,
-            name != NULL ? name : "none", variant != NULL ? "+" : "",
-            variant != NULL ? variant : "", source_names[source],
-            why[0] != '\0' ? ": refused: " : "", why);
+    char found[2 * NAME_MAX_BYTES];
+    const char *name = found, *why = err != 0 ? c->why : "";
+
+    if (!c->use_env || !environment.explain)
+        return;
+    write_found(found, sizeof(found), c, kind);
+    if (found[0] == '\0')
+        name = wish->name != NULL ? wish->name : "none";
+    fprintf(stderr, "switchyard: %-8s %s, by %s%s%s\n", kind->name, name,
+            source_names[wish->source], why[0] != '\0' ? ": refused: " : "",
+            why);
 }
 
 const char *sy__environment_guard(void)
@@ -472,32 +365,29 @@ static uint32_t expected_jobs(const struct sy_runtime_config *cfg)
     return cfg->jobs_max != 0 ? cfg->jobs_max : cfg->jobs_init;
 }
 
-static struct wish wish_for_switcher(const struct sy_runtime_config *cfg,
-                                     const struct sy_profile *profile,
-                                     const struct sy_profile_choice *choice,
-                                     bool use_env)
+/* What everyone said about the switcher, and about the engine. */
+static void hear(const struct chooser *c,
+                 const struct sy_profile_choice *choice, struct wish *sw,
+                 struct wish *engine)
 {
-    return wish_of(&(struct said){
-        .lock = locked.switcher,
-        .profile_lock = profile != NULL ? profile->locked_switcher : "",
-        .config =
-            cfg->switcher_ops != NULL ? cfg->switcher_ops->name : cfg->switcher,
-        .environment = use_env ? environment.switcher : "",
-        .profile = choice->switcher,
-    });
-}
+    const struct sy_runtime_config *cfg = c->cfg;
+    const struct sy_profile *p = c->profile;
 
-static struct wish wish_for_engine(const struct sy_runtime_config *cfg,
-                                   const struct sy_profile *profile,
-                                   const struct sy_profile_choice *choice,
-                                   bool use_env)
-{
-    return wish_of(&(struct said){
-        .lock = locked.engine,
-        .profile_lock = profile != NULL ? profile->locked_engine : "",
-        .config = cfg->engine_ops != NULL ? cfg->engine_ops->name : cfg->engine,
-        .environment = use_env ? environment.engine : "",
-        .profile = choice->engine,
+    *sw = strongest((const char *const[]){
+        [BY_LOCK] = locked.switcher,
+        [BY_LOCK_OF_PROFILE] = p != NULL ? p->locked_switcher : NULL,
+        [BY_CONFIG] =
+            cfg->switcher_ops != NULL ? cfg->switcher_ops->name : cfg->switcher,
+        [BY_ENVIRONMENT] = c->use_env ? environment.switcher : NULL,
+        [BY_PROFILE] = choice->switcher,
+    });
+    *engine = strongest((const char *const[]){
+        [BY_LOCK] = locked.engine,
+        [BY_LOCK_OF_PROFILE] = p != NULL ? p->locked_engine : NULL,
+        [BY_CONFIG] =
+            cfg->engine_ops != NULL ? cfg->engine_ops->name : cfg->engine,
+        [BY_ENVIRONMENT] = c->use_env ? environment.engine : NULL,
+        [BY_PROFILE] = choice->engine,
     });
 }
 
@@ -511,9 +401,9 @@ int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg,
                const char *bound)
 {
     bool use_env = (cfg->flags & SY_RT_NO_ENVIRONMENT) == 0;
-    bool explains = use_env && environment.explain;
     struct chooser c = {
         .out = out,
+        .cfg = cfg,
         .profile = sy__profile(use_env),
         .use_env = use_env,
         .must_be_same_thread = (cfg->flags & SY_RT_SAME_THREAD) != 0,
@@ -526,35 +416,25 @@ int sy__choose(struct sy__choice *out, const struct sy_runtime_config *cfg,
     if (c.profile != NULL)
         sy_profile_choose(c.profile, expected_jobs(cfg), &profile_choice);
     sy__choice_lock(); /* the names do not change once set */
-    sw = wish_for_switcher(cfg, c.profile, &profile_choice, use_env);
-    engine = wish_for_engine(cfg, c.profile, &profile_choice, use_env);
+    hear(&c, &profile_choice, &sw, &engine);
     sy__choice_unlock();
     if (asks_profile(sw) || asks_profile(engine))
         sy__profile_tell(use_env);
-    if (explains && sy__profile_note(use_env)[0] != '\0')
+    if (use_env && sy__profile_note(use_env)[0] != '\0')
         sy__choice_explain("profile", sy__profile_note(use_env));
 
     if (bound != NULL)
         err = bind(&sw, bound, c.why);
-    if (err == 0 && cfg->switcher_ops != NULL && sw.source == BY_CONFIG)
-        err = probe_switcher(&c, cfg->switcher_ops);
-    else if (err == 0)
+    if (err == 0)
         err = choose(&c, &switchers, &sw);
-    if (explains)
-        explain("switcher", out->sw != NULL ? out->sw->name : sw.name, NULL,
-                sw.source, err != 0 ? c.why : "");
+    explain(&c, &switchers, &sw, err);
+    if (err != 0)
+        return err;
+    err = choose(&c, &engines, &engine);
+    explain(&c, &engines, &engine, err);
     if (err != 0)
         return err;
 
-    if (cfg->engine_ops != NULL && engine.source == BY_CONFIG)
-        err = use_engine_ops(&c, cfg);
-    else
-        err = choose(&c, &engines, &engine);
-    if (explains)
-        explain("engine", out->engine != NULL ? out->engine->name : engine.name,
-                out->variant, engine.source, err != 0 ? c.why : "");
-    if (err != 0)
-        return err;
     if (engine.source == BY_PROFILE || profile_choice.engine[0] == '\0')
         out->spin_ns = profile_choice.spin_ns;
     out->reason =

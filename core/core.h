@@ -430,6 +430,14 @@ bool sy__clear_permit(struct sy_job *slot);
 int sy__wait_attach(struct sy_wait *wait, const struct sy_job *job);
 void sy__wait_detach(struct sy_wait *wait);
 
+/* ---- registry ---------------------------------------------------------- */
+
+/* The constant name of a variant; name NULL: the first. False: no such. */
+bool sy__engine_variant(const struct sy_engine_ops *ops, const char *name,
+                        const char **variant);
+/* What "engine+variant" says of the variant; NULL: nothing. */
+const char *sy__engine_variant_in(const char *name);
+
 /* ---- choice ------------------------------------------------------------ */
 
 struct sy__choice {

@@ -458,7 +458,7 @@ def emit(main, by_jobs, question):
     path = question.args.emit_profile
     level, why = confidence(main) if main.decision else ("low", "no data")
     if main.best_known is None:
-        return NO_ANSWER, f"no profile was written: there is nothing to put " \
+        return NO_ANSWER, "no profile was written: there is nothing to put " \
             "into it"
     if level != "high" and not question.args.force:
         return INCOMPLETE, f"no profile was written, because {why}; --force " \

@@ -110,11 +110,6 @@ class Judged:
     def aa(self):
         return self.value["aa"] if self.value else None
 
-    @property
-    def has_twin(self):
-        return any(c["twin_of"] is not None
-                   for c in self.comparisons[0].candidates)
-
     def tasks(self):
         """(mix, labels) of each; twins apart."""
         groups = {}

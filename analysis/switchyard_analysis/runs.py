@@ -166,10 +166,6 @@ class Load(Row):
     def service(self):
         return self.histogram("service_ns")
 
-    @functools.cached_property
-    def lateness(self):
-        return self.histogram("lateness_ns")
-
     def quantile(self, q):
         """Of the response, of a closed loop of the service; None where there
         are too few samples for it."""

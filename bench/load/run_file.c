@@ -506,201 +506,28 @@ uint64_t sy_run_file_lines(const struct sy_run_file *file)
     return file->records;
 }
 
-const char *sy_run_file_path(const struct sy_run_file *file)
+/* The object as a line; it is let go. */
+static char *dumped(json_t *object)
 {
-    return file->path;
-}
-
-char *sy_run_file_experiment(const struct sy_experiment *exp)
-{
-    json_t *object = sy__run_experiment(exp);
     char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
 
     json_decref(object);
     return line;
+}
+
+char *sy_run_file_experiment(const struct sy_experiment *exp)
+{
+    return dumped(sy__run_experiment(exp));
 }
 
 char *sy_run_file_record(const struct sy_experiment *exp,
                          const struct sy_outcome *outcome)
 {
-    json_t *object = sy__run_record(exp, outcome);
-    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-
-    json_decref(object);
-    return line;
+    return dumped(sy__run_record(exp, outcome));
 }
 
 char *sy_run_file_phases(const struct sy_experiment *exp,
                          const struct sy_phases_record *phases)
 {
-    json_t *object = sy__run_phases(exp, phases);
-    char *line = object != NULL ? json_dumps(object, JSON_COMPACT) : NULL;
-
-    json_decref(object);
-    return line;
-}
-
-/* ---- checking ---------------------------------------------------------- */
-
-struct checker {
-    FILE *f;
-    EVP_MD_CTX *hash;
-    const char *path;
-    char *line;
-    size_t room;
-    unsigned long number; /* of the line, from 1 */
-    struct sy_run_file_facts facts;
-    bool has_end;
-    char *why;
-    size_t why_bytes;
-};
-
-static int check_meta(struct checker *c, json_t *object)
-{
-    const char *type = json_string_value(json_object_get(object, "type"));
-    const char *schema = json_string_value(json_object_get(object, "schema"));
-
-    if (type == NULL || strcmp(type, "meta") != 0 || schema == NULL)
-        return say(c->why, c->why_bytes, -EBADMSG,
-                   "%.300s is not a run file: its first line is no meta",
-                   c->path);
-    if (strcmp(schema, SY_RUN_FILE_SCHEMA) != 0)
-        return say(c->why, c->why_bytes, -EPROTO,
-                   "%.300s has the schema %.60s, not " SY_RUN_FILE_SCHEMA,
-                   c->path, schema);
-    return 0;
-}
-
-static int check_end(struct checker *c, json_t *object)
-{
-    const char *sum = json_string_value(json_object_get(object, "sha256"));
-    json_t *records = json_object_get(object, "records");
-    json_t *cut = json_object_get(object, "interrupted");
-    const char *at = strstr(c->line, hash_key);
-    char hex[HEX_BYTES] = "";
-
-    c->has_end = true;
-    if (sum == NULL || at == NULL || !json_is_integer(records) ||
-        !json_is_boolean(cut))
-        return say(c->why, c->why_bytes, -EBADMSG, "%.300s has a malformed end",
-                   c->path);
-    if (EVP_DigestUpdate(c->hash, c->line,
-                         (size_t)(at - c->line) + strlen(hash_key)) != 1 ||
-        hash_end(c->hash, hex) != 0)
-        return say(c->why, c->why_bytes, -EIO, "hashing failed");
-    if (strcmp(hex, sum) != 0)
-        return say(c->why, c->why_bytes, -EBADMSG,
-                   "%.300s was changed after it was written: its hash is "
-                   "%.12s.., its end says %.12s..",
-                   c->path, hex, sum);
-    if ((uint64_t)json_integer_value(records) != c->facts.records)
-        return say(c->why, c->why_bytes, -EBADMSG,
-                   "%.300s has %llu records, its end says %lld", c->path,
-                   (unsigned long long)c->facts.records,
-                   (long long)json_integer_value(records));
-    c->facts.interrupted = json_is_true(cut);
-    return 0;
-}
-
-/* Of the lines between meta and end. */
-static bool is_line_type(const char *type)
-{
-    static const char *const types[] = {"record",  "comparison", "candidate",
-                                        "process", "batch",      "cost",
-                                        "phases",  "load",       "search"};
-
-    for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
-        if (strcmp(type, types[i]) == 0)
-            return true;
-    return false;
-}
-
-static int check_object(struct checker *c, json_t *object, size_t bytes)
-{
-    const char *type = json_string_value(json_object_get(object, "type"));
-    int err = 0;
-
-    if (c->number == 1)
-        err = check_meta(c, object);
-    else if (type != NULL && strcmp(type, "end") == 0)
-        return check_end(c, object);
-    else if (type != NULL && is_line_type(type))
-        c->facts.records++;
-    else
-        err =
-            say(c->why, c->why_bytes, -EBADMSG,
-                "%.300s:%lu: neither a result nor the end", c->path, c->number);
-    if (err == 0 && EVP_DigestUpdate(c->hash, c->line, bytes) != 1)
-        err = say(c->why, c->why_bytes, -EIO, "hashing failed");
-    return err;
-}
-
-/* Check one line of bytes bytes. */
-static int check_line(struct checker *c, size_t bytes)
-{
-    json_t *object;
-    json_error_t error;
-    int err;
-
-    c->number++;
-    if (c->has_end)
-        return say(c->why, c->why_bytes, -EBADMSG,
-                   "%.300s goes on after its end", c->path);
-    /* A line that was cut off is where writing stopped. */
-    if (bytes == 0 || c->line[bytes - 1] != '\n')
-        return say(c->why, c->why_bytes, -ENODATA,
-                   "%.300s is incomplete: line %lu is cut off", c->path,
-                   c->number);
-    object = json_loadb(c->line, bytes, JSON_REJECT_DUPLICATES, &error);
-    if (object == NULL)
-        return say(c->why, c->why_bytes, -EBADMSG, "%.300s:%lu: %.100s",
-                   c->path, c->number, error.text);
-    err = check_object(c, object, bytes);
-    json_decref(object);
-    return err;
-}
-
-static int check_lines(struct checker *c)
-{
-    ssize_t n;
-    int err;
-
-    while ((n = getline(&c->line, &c->room, c->f)) > 0) {
-        err = check_line(c, (size_t)n);
-        if (err != 0)
-            return err;
-    }
-    if (ferror(c->f))
-        return say(c->why, c->why_bytes, -EIO, "reading %.300s: %s", c->path,
-                   strerror(errno));
-    if (!c->has_end)
-        return say(c->why, c->why_bytes, -ENODATA,
-                   "%.300s is incomplete: it has no end", c->path);
-    return 0;
-}
-
-int sy_run_file_check(const char *path, struct sy_run_file_facts *facts,
-                      char *why, size_t why_bytes)
-{
-    struct checker c = {.path = path, .why = why, .why_bytes = why_bytes};
-    int err;
-
-    if (facts != NULL)
-        memset(facts, 0, sizeof(*facts));
-    say(why, why_bytes, 0, "%s", "");
-    c.f = fopen(path, "re");
-    if (c.f == NULL) {
-        err = -errno;
-        return say(why, why_bytes, err, "reading %.300s: %s", path,
-                   strerror(-err));
-    }
-    c.hash = hash_begin();
-    err = c.hash != NULL ? check_lines(&c)
-                         : say(why, why_bytes, -ENOMEM, "no memory for a hash");
-    if (err == 0 && facts != NULL)
-        *facts = c.facts;
-    EVP_MD_CTX_free(c.hash);
-    free(c.line);
-    fclose(c.f);
-    return err;
+    return dumped(sy__run_phases(exp, phases));
 }

@@ -121,29 +121,6 @@ void sy_run_file_discard(struct sy_run_file **file);
 /* Return how many lines were added. */
 uint64_t sy_run_file_lines(const struct sy_run_file *file);
 
-/* Return the final name of the file, valid until finish or discard. */
-const char *sy_run_file_path(const struct sy_run_file *file);
-
-/* What a check found. */
-struct sy_run_file_facts {
-    uint64_t records; /* lines between meta and end */
-    bool interrupted; /* as the end says */
-};
-
-/*
- * Check that a run file is whole and as it was written.
- *
- * @facts  written on success, else zero; may be NULL
- *
- * Returns 0, or
- *   -ENODATA  incomplete: it has no end
- *   -EBADMSG  it was changed, or a line is not JSON of this schema
- *   -EPROTO   another schema
- * or the errno of reading it.
- */
-int sy_run_file_check(const char *path, struct sy_run_file_facts *facts,
-                      char *why, size_t why_bytes);
-
 /*
  * Write the description of an experiment, for lines that the caller makes: the
  * members "row", "peer", "switcher", "engine", "variant", "mix", "device" and

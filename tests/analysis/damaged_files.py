@@ -7,21 +7,16 @@ usage: damaged_files.py ANALYSIS-FOLDER [--only NAME]
 Exit 0 if it says what it should, 1 otherwise, 77 without numpy or scipy.
 """
 
-import argparse
 import hashlib
 import json
 import pathlib
 import random
 import subprocess
 import sys
-import tempfile
 
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from cases import case, main  # noqa: E402
 
 
 def lines_of(processes=12, rounds=6, labels=("asm+queue", "setjmp+queue"),
@@ -87,9 +82,9 @@ def ended(data, records, interrupted=False):
 
 
 class World:
-    def __init__(self, analysis, schema, folder):
-        self.analysis = analysis
-        self.schema = schema
+    def __init__(self, args, folder):
+        self.analysis = args.analysis
+        self.schema = args.schema
         self.folder = pathlib.Path(folder)
 
     def write(self, data, name="run.jsonl"):
@@ -409,30 +404,5 @@ def without_numpy(w):
            "python3-numpy python3-scipy")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("analysis")
-    parser.add_argument("--schema")
-    parser.add_argument("--only")
-    args = parser.parse_args()
-    if subprocess.run(["/usr/bin/python3", "-I", "-c", "import numpy, scipy"],
-                      capture_output=True, check=False).returncode != 0:
-        print("skipped: no numpy or scipy")
-        return 77
-    failed = 0
-    for function in CASES:
-        if args.only and args.only != function.__name__:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                function(World(args.analysis, args.schema, folder))
-                print(f"ok   {function.__name__}", flush=True)
-            except (AssertionError, ValueError, KeyError) as error:
-                failed += 1
-                print(f"FAIL {function.__name__}: {error}", flush=True)
-    print(f"{failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "analysis", "--schema", modules=("numpy", "scipy")))

@@ -9,32 +9,21 @@ One function per property. Exit 0 if all hold, 1 otherwise, 77 without numpy or
 scipy.
 """
 
-import argparse
 import contextlib
 import hashlib
 import io
 import json
-import os
 import pathlib
 import sys
 import tempfile
-import time
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads spin, for matrices so small
+sys.dont_write_bytecode = True
+# First: it skips the test without numpy and scipy.
+from properties import holds, main  # noqa: E402
 
-try:
-    import numpy as np
-except ImportError as missing:
-    print(f"skipped: {missing}")
-    sys.exit(77)
+import numpy as np  # noqa: E402
 
-PROPERTIES = []
 X = np.array([0.0, 200.0, 400.0])
-
-
-def holds(function):
-    PROPERTIES.append(function)
-    return function
 
 
 def simulate(rng, truth, units=24, rounds=12, within=300.0, spikes=0.05):
@@ -282,32 +271,5 @@ def files_that_say_nothing_are_refused(d, rng):
     return good
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("analysis")
-    parser.add_argument("--only")
-    parser.add_argument("--seed", type=int, default=20260101)
-    args = parser.parse_args()
-    sys.path.insert(0, args.analysis)
-    sys.dont_write_bytecode = True
-    try:
-        from switchyard_analysis import dose
-    except ImportError as missing:
-        print(f"skipped: {missing}")
-        return 77
-
-    failed = 0
-    for number, function in enumerate(PROPERTIES):
-        if args.only and args.only != function.__name__:
-            continue
-        began = time.monotonic()
-        good = function(dose, np.random.default_rng([args.seed, number]))
-        print(f"{'ok  ' if good else 'FAIL'} {function.__name__} "
-              f"({time.monotonic() - began:.1f} s)", flush=True)
-        failed += not good
-    print(f"{failed} failed, seed {args.seed}")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("dose"))

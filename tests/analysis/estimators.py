@@ -10,26 +10,14 @@ disturbed, by a lot and in one direction. One function per property. Exit 0 if
 all hold, 1 otherwise, 77 without numpy or scipy.
 """
 
-import argparse
-import os
 import sys
-import time
 
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threads spin, for matrices so small
+sys.dont_write_bytecode = True
+# First: it skips the test without numpy and scipy.
+from properties import holds, main  # noqa: E402
 
-try:
-    import numpy as np
-    from scipy import special  # scipy.stats takes a second to load
-except ImportError as missing:
-    print(f"skipped: {missing}")
-    sys.exit(77)
-
-PROPERTIES = []
-
-
-def holds(function):
-    PROPERTIES.append(function)
-    return function
+import numpy as np  # noqa: E402
+from scipy import special  # noqa: E402, scipy.stats takes a second
 
 
 def simulate(rng, true_log, processes=24, rounds=12, between=0.01,
@@ -236,28 +224,5 @@ def verdicts_follow_the_interval(e, rng):
                for interval, word in cases.items())
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("analysis")
-    parser.add_argument("--only")
-    parser.add_argument("--seed", type=int, default=20260101)
-    args = parser.parse_args()
-    sys.path.insert(0, args.analysis)
-    sys.dont_write_bytecode = True
-    from switchyard_analysis import estimate
-
-    failed = 0
-    for number, function in enumerate(PROPERTIES):
-        if args.only and args.only != function.__name__:
-            continue
-        began = time.monotonic()
-        good = function(estimate, np.random.default_rng([args.seed, number]))
-        print(f"{'ok  ' if good else 'FAIL'} {function.__name__} "
-              f"({time.monotonic() - began:.1f} s)", flush=True)
-        failed += not good
-    print(f"{failed} failed, seed {args.seed}")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("estimate"))

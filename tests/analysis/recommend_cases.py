@@ -9,16 +9,16 @@ recommend_truth.py asks how often it is right; this, whether each verdict is
 reached and says what it should. Exit 0, 1, or 77 without numpy or scipy.
 """
 
-import argparse
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from cases import case, main  # noqa: E402
 
 try:
     import numpy as np
@@ -35,13 +35,6 @@ except ImportError:
 from recommend_truth import parts_of
 from run_files import (candidate, compared, cost, load_point, meta, record,
                        text_of)
-
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def noisy(costs, processes=24, rounds=6, spread=0.004, seed=3, twin=0.0):
@@ -82,9 +75,10 @@ def loads(p99_ns, saturated=(), repeats=6, rate=20000,
 
 
 class World:
-    def __init__(self, analysis, folder):
-        self.analysis, self.folder = analysis, pathlib.Path(folder)
-        self.schema = json.loads((pathlib.Path(analysis).parent / "docs" /
+    def __init__(self, args, folder):
+        self.analysis = os.path.abspath(args.analysis)
+        self.folder = pathlib.Path(folder)
+        self.schema = json.loads((pathlib.Path(self.analysis).parent / "docs" /
                                   "recommendation.schema.json").read_text())
         self.parts = self.folder / "parts.json"
         self.parts.write_text(json.dumps(parts_of()))
@@ -721,27 +715,5 @@ def the_command_that_repeats_a_run(w):
         said(done)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("analysis")
-    parser.add_argument("--only")
-    args = parser.parse_args()
-    analysis = os.path.abspath(args.analysis)
-    failed = count = 0
-    for function in CASES:
-        if args.only and function.__name__ != args.only:
-            continue
-        count += 1
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                function(World(analysis, folder))
-                print(f"ok   {function.__name__}", flush=True)
-            except AssertionError as error:
-                failed += 1
-                print(f"FAIL {function.__name__}: {error}", flush=True)
-    print(f"\n{count - failed} passed, {failed} failed")
-    return 1 if failed or not count else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "analysis"))

@@ -7,29 +7,23 @@ usage: report_changes_of_builds.py ANALYSIS-FOLDER
 Exit 0 if the report says what it should, 1 otherwise, 77 without a package.
 """
 
-import importlib.util
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import tempfile
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from cases import case, main  # noqa: E402
 import made_runs  # noqa: E402
-
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 class World:
-    def __init__(self, analysis, folder):
-        self.analysis, self.folder = analysis, pathlib.Path(folder)
+    def __init__(self, args, folder):
+        self.analysis = os.path.abspath(args.analysis)
+        self.folder = pathlib.Path(folder)
 
     def make(self, name, lines, **of_meta):
         made_runs.write_run(self.folder, name, lines, **of_meta)
@@ -222,24 +216,6 @@ def one_run_is_not_two(w):
     assert done.returncode == 2 and "before and after, not 1" in done.stderr
 
 
-def main():
-    for module in ("numpy", "scipy", "matplotlib", "jinja2"):
-        if importlib.util.find_spec(module) is None:
-            print(f"SKIP: no {module}")
-            return 77
-    failures = 0
-    for one in CASES:
-        if len(sys.argv) > 2 and sys.argv[2] not in one.__name__:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                one(World(os.path.abspath(sys.argv[1]), folder))
-                print(f"ok   {one.__name__}")
-            except AssertionError as error:
-                failures += 1
-                print(f"FAIL {one.__name__}: {error}")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "analysis",
+                  modules=("numpy", "scipy", "matplotlib", "jinja2")))

@@ -7,12 +7,10 @@ usage: report_contents.py ANALYSIS-FOLDER [--only NAME]
 Exit 0 if it says what it should, 1 otherwise, 77 without a package.
 """
 
-import argparse
 import base64
 import csv
 import gzip
 import html.parser
-import importlib.util
 import io
 import json
 import os
@@ -21,26 +19,21 @@ import re
 import struct
 import subprocess
 import sys
-import tempfile
 import urllib.parse
 import zlib
 
 sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from cases import case, main  # noqa: E402
 import made_runs  # noqa: E402
-
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 class World:
     """A folder with made runs, and the analysis."""
 
-    def __init__(self, analysis, folder):
-        self.analysis, self.folder = analysis, pathlib.Path(folder)
+    def __init__(self, args, folder):
+        self.analysis = os.path.abspath(args.analysis)
+        self.folder = pathlib.Path(folder)
 
     def everything(self, count=3):
         return [os.path.relpath(p, self.folder) for p in
@@ -508,28 +501,6 @@ def merged_file_replaces_its_shards(w):
     assert after["sections"][:-1] == before["sections"][:-1]
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("analysis")
-    parser.add_argument("--only")
-    args = parser.parse_args()
-    for module in ("numpy", "scipy", "matplotlib", "jinja2"):
-        if importlib.util.find_spec(module) is None:
-            print(f"SKIP: no {module}")
-            return 77
-    failures = 0
-    for one in CASES:
-        if args.only and args.only not in one.__name__:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                one(World(os.path.abspath(args.analysis), folder))
-                print(f"ok   {one.__name__}")
-            except AssertionError as error:
-                failures += 1
-                print(f"FAIL {one.__name__}: {error}")
-    return 1 if failures else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "analysis",
+                  modules=("numpy", "scipy", "matplotlib", "jinja2")))

@@ -8,17 +8,16 @@ usage: bash_completion.py PATH-OF-switchyard [--script FILE] [--only NAME]
 Exit 0, 1, or 77 if there is no bash.
 """
 
-import argparse
 import json
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
-import tempfile
 
-CASES = []
+sys.dont_write_bytecode = True
+from command_line import case, main  # noqa: E402
+
 
 # Bash splits the line at these, and the function sees what it does.
 BREAKS = re.compile(r"[=:]|[^\s=:]+")
@@ -35,18 +34,13 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def case(function):
-    CASES.append(function)
-    return function
-
-
 class World:
-    def __init__(self, args):
+    def __init__(self, args, folder):
         self.command = os.path.abspath(args.command)
         self.installed = args.script
         self.script = self.run("completion", "bash")
         self.help = json.loads(self.run("help", "--json"))
-        self.folder = None
+        self.folder = folder
 
     def run(self, *words):
         return subprocess.run([self.command, *words], capture_output=True,
@@ -195,31 +189,5 @@ def it_is_what_is_installed(w):
             assert f.read() == w.script, "the installed script is another one"
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--script")
-    parser.add_argument("--only")
-    args = parser.parse_args()
-    if shutil.which("bash") is None:
-        print("skipped: no bash")
-        return 77
-    world = World(args)
-    failed = 0
-    for function in CASES:
-        if args.only and args.only != function.__name__:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            world.folder = folder
-            try:
-                function(world)
-                print(f"ok   {function.__name__}", flush=True)
-            except AssertionError as error:
-                failed += 1
-                print(f"FAIL {function.__name__}: {error}", flush=True)
-    print(f"{failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "--script", programs=("bash",)))

@@ -4,15 +4,8 @@
 
 usage: command_line.py PATH-OF-switchyard [--parts DIR] [--abi-parts DIR]
                        [--schema FILE] [--only NAME]
-
-One function per case. Prints "N passed, N failed, N skipped"; exit 0 if none
-failed, 1 otherwise. A case that cannot run here is skipped with its reason;
-when all are, the exit code is 77.
 """
 
-import argparse
-import copy
-import importlib.util
 import json
 import os
 import pathlib
@@ -23,27 +16,27 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from cases import Skip, case, main  # noqa: E402
+
 SHORT = ["--duration", "20ms", "--workload", "null", "--jobs", "4"]
-CASES = []
-
-
-class Skip(Exception):
-    """The case cannot run here; the text says why."""
 
 
 class World:
-    """Where things are; one folder per case."""
+    """The command, in a folder of the case's own."""
 
-    def __init__(self, args):
-        self.command = os.path.abspath(args.command)
-        self.parts = args.parts and pathlib.Path(args.parts).resolve()
-        self.abi_parts = (args.abi_parts and
-                          pathlib.Path(args.abi_parts).resolve())
-        self.schema = args.schema
-        self.folder = None
+    def __init__(self, args, folder):
+        self.args, self.folder = args, folder
+        self.command = self.path("command")
+        self.schema = self.path("schema")
+
+    def path(self, argument):
+        """What the test was given, absolute; None if it was not."""
+        value = getattr(self.args, argument, None)
+        return value and os.path.abspath(value)
 
     def run(self, *words, env=None, timeout=60, **more):
         environment = dict(os.environ, **(env or {}))
@@ -54,24 +47,18 @@ class World:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, timeout=timeout, text=True, **more)
 
-    def part(self, name):
-        if self.parts is None or not (self.parts / name).exists():
-            raise Skip(f"{name} was not built")
-        return str(self.parts / name)
+    def part(self, name, folder="parts", where=""):
+        path = os.path.join(self.path(folder) or "", name)
+        if self.path(folder) is None or not os.path.exists(path):
+            raise Skip(f"{name} was not built{where}")
+        return path
 
     def abi_part(self, name):
-        if self.abi_parts is None or not (self.abi_parts / name).exists():
-            raise Skip(f"{name} was not built (x86-64 only)")
-        return str(self.abi_parts / name)
+        return self.part(name, "abi_parts", " (x86-64 only)")
 
     def run_files(self, pattern="**/*"):
         return [p for p in pathlib.Path(self.folder).glob(pattern)
                 if p.is_file()]
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def expect(result, code, *, err=(), out=None):
@@ -1262,53 +1249,5 @@ def killed_run_leaves_nothing_that_looks_whole(w):
     assert w.run_files("runs/**/*.jsonl") == []
 
 
-def lacks(*modules):
-    """The exit code of a test that cannot run without these, 0 if it can."""
-    for name in modules:
-        if importlib.util.find_spec(name) is None:
-            print(f"skipped: there is no {name}")
-            return 77
-    return 0
-
-
-def run_cases(cases, world, only):
-    """Those with `only` in their names, each in a folder and with a World of
-    its own, which it may change. Returns the exit code."""
-    count = {"passed": 0, "failed": 0, "skipped": 0}
-    for function in cases:
-        name = function.__name__
-        if only not in name:
-            continue
-        with tempfile.TemporaryDirectory(prefix="switchyard-cli-") as folder:
-            own = copy.copy(world)
-            own.folder = folder
-            try:
-                function(own)
-                verdict, why = "passed", ""
-            except Skip as skip:
-                verdict, why = "skipped", f": {skip}"
-            except Exception as error:  # any other end is a failure
-                verdict = "failed"
-                why = f": {type(error).__name__}: {error}"
-        count[verdict] += 1
-        print(f"{name}: {verdict}{why}", flush=True)
-    print(", ".join(f"{n} {word}" for word, n in count.items()))
-    if count["failed"]:
-        return 1
-    return 77 if count["passed"] == 0 else 0
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--parts")
-    parser.add_argument("--abi-parts")
-    parser.add_argument("--schema")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    world = World(args)
-    return run_cases(CASES, world, args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "--parts", "--abi-parts", "--schema"))

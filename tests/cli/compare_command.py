@@ -9,7 +9,6 @@ usage: compare_command.py PATH-OF-switchyard [--schema FILE] [--parts DIR]
 As command_line.py, whose helpers it uses.
 """
 
-import argparse
 import glob
 import json
 import os
@@ -21,18 +20,12 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, expect, run_cases  # noqa: E402
+from command_line import Skip, World, case, expect, main  # noqa: E402
 
 # Small, and without threads of a device.
 SMALL = ["compare", "--switcher", "asm,ucontext", "--workload", "null",
          "--device", "sim:mode=poll,service=fixed:1us", "--jobs", "4"]
 BRIEF = [*SMALL, "--processes", "4", "--rounds", "2"]
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def have_numpy():
@@ -517,16 +510,5 @@ def judge_of_what_it_cannot_read(w):
     expect(w.run("judge", str(path)), 2, err="is not a run file", out="")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--schema")
-    parser.add_argument("--parts")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.abi_parts = None
-    return run_cases(CASES, World(args), args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "--schema", "--parts"))

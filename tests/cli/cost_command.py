@@ -8,7 +8,6 @@ usage: cost_command.py PATH-OF-switchyard [--schema FILE] [--only NAME]
 As command_line.py, whose helpers it uses.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -20,7 +19,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, expect, run_cases  # noqa: E402
+from command_line import Skip, World, case, expect, main  # noqa: E402
 from compare_command import start, wait_for, worker_of  # noqa: E402
 
 # By a virtual clock, without a thread but the load's own.
@@ -28,12 +27,6 @@ EXACT = ["--device", "sim:mode=poll,service=fixed:1us", "--workload", "null"]
 SMALL = ["cost", "asm+queue", *EXACT, "--jobs", "8", "--operations", "64",
          "--paused-jobs", "100"]
 UNDER_VALGRIND = ("instructions", "syscalls", "mallocs")
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def rows(result):
@@ -312,15 +305,5 @@ def a_killed_process_costs_its_row_only(w):
     assert "killed by signal 9" in row["reason"], row
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--schema")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = None
-    return run_cases(CASES, World(args), args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "--schema"))

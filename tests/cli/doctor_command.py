@@ -9,7 +9,6 @@ usage: doctor_command.py PATH-OF-switchyard [--schema FILE]
 As command_line.py, whose helpers it uses.
 """
 
-import argparse
 import ctypes
 import json
 import os
@@ -22,16 +21,10 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, expect, run_cases  # noqa: E402
+from command_line import Skip, World, case, expect, main  # noqa: E402
 
 PTRACE_TRACEME, PTRACE_CONT = 0, 7
 STATES = {"green", "amber", "red", "unknown"}
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def check_of(value, name):
@@ -198,13 +191,13 @@ def keys_are_those_of_run_files(w):
 @case
 def an_older_run_file_keeps_the_schema(w):
     """From before there were two keys and an environment."""
-    if w.run_schema is None:
+    if w.path("run_schema") is None:
         raise Skip("no --run-schema")
     try:
         import jsonschema
     except ImportError:
         raise Skip("python3-jsonschema is not installed") from None
-    schema = json.loads(pathlib.Path(w.run_schema).read_text())
+    schema = json.loads(pathlib.Path(w.path("run_schema")).read_text())
     validator = jsonschema.Draft202012Validator(schema)
     expect(w.run("run", "asm+queue", "--workload", "null", "--no-reference",
                  "--jobs", "4", "--duration", "20ms"), 0)
@@ -230,19 +223,6 @@ def bad_input(w):
         assert word in result.stdout, result.stdout
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--schema")
-    parser.add_argument("--run-schema")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = None
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    w = World(args)
-    w.run_schema = args.run_schema
-    return run_cases(CASES, w, args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(main(World, "command", "--schema", "--run-schema"))

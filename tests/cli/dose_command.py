@@ -9,7 +9,6 @@ usage: dose_command.py PATH-OF-switchyard [--program FILE] [--schema FILE]
 As command_line.py, whose helpers it uses.
 """
 
-import argparse
 import functools
 import json
 import os
@@ -21,7 +20,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, run_cases  # noqa: E402
+from command_line import Skip, World, case, main  # noqa: E402
 
 # Small, and without threads of a device.
 SMALL = ["dose", "--workload", "null", "--jobs", "2", "--switcher", "ucontext",
@@ -32,18 +31,12 @@ BRIEF = [*SMALL, "--processes", "4", "--rounds", "2"]
 
 # More ticks than 200 ns have, fewer than 100 us, on any CPU.
 BETWEEN = "1500"
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def program_case(function):
     @functools.wraps(function)
     def with_program(w):
-        if w.program is None:
+        if w.path("program") is None:
             raise Skip("no --program")
         function(w)
     return case(with_program)
@@ -102,7 +95,7 @@ def validate(w, lines, kinds):
 
 def program(w, *words, options=(), status=0, **kw):
     """Run it under doses, four blocks."""
-    r = w.run("dose", "--blocks", "4", *options, "--", w.program, *words)
+    r = w.run("dose", "--blocks", "4", *options, "--", w.path("program"), *words)
     expect(r, status, **kw)
     return r
 
@@ -387,7 +380,7 @@ def a_dry_run_of_a_program(w):
 def an_interrupt_ends_the_program(w):
     p = subprocess.Popen([w.command, "dose", "--blocks", "100", "--no-verdict",
                           "--factor", "switch", "--levels", "100us",
-                          "--", w.program, "2000", "hang", BETWEEN],
+                          "--", w.path("program"), "2000", "hang", BETWEEN],
                          cwd=w.folder, stderr=subprocess.PIPE, text=True)
     for line in p.stderr:
         if "block 1 of" in line:
@@ -404,25 +397,12 @@ def an_interrupt_ends_the_program(w):
 def the_drop_in_minds_only_the_command(w):
     """A variable of another shape is ignored, and said to be."""
     environment = dict(os.environ, SWITCHYARD_DOSE="switch=200")
-    r = subprocess.run([w.command, "exec", w.program, "10"], cwd=w.folder,
+    r = subprocess.run([w.command, "exec", w.path("program"), "10"], cwd=w.folder,
                        capture_output=True, text=True, env=environment,
                        check=False)
     assert r.returncode == 0, r
     assert "SWITCHYARD_DOSE=switch=200 is ignored" in r.stderr, r
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--program")
-    parser.add_argument("--schema")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = None
-    world = World(args)
-    world.program = args.program and os.path.abspath(args.program)
-    return run_cases(CASES, world, args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "--program", "--schema"))

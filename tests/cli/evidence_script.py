@@ -6,14 +6,14 @@ what it counts, what it refuses, and that it goes on where it was stopped.
 usage: evidence_script.py PATH-OF-scripts/evidence [--only NAME]
 """
 
-import argparse
 import json
 import pathlib
 import subprocess
 import sys
-import tempfile
 
-CASES = []
+sys.dont_write_bytecode = True
+from command_line import case, main  # noqa: E402
+
 
 STAND_IN = """#!/bin/sh
 cd "$(dirname "$0")" || exit 9
@@ -38,11 +38,6 @@ cat $kind.json
 """
 
 
-def case(function):
-    CASES.append(function)
-    return function
-
-
 def judgement(ratio, truth, half=0.004, winner=None):
     low, high = ratio - half, ratio + half
     differs = low > 1 or high < 1
@@ -57,8 +52,8 @@ def judgement(ratio, truth, half=0.004, winner=None):
 
 
 class World:
-    def __init__(self, script, folder):
-        self.script = script
+    def __init__(self, args, folder):
+        self.script = args.script
         self.folder = pathlib.Path(folder)
         self.out = self.folder / "out"
         self.state = self.folder / "state.jsonl"
@@ -234,25 +229,5 @@ def wrong_usage(w):
     assert w.calls() == []
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("script")
-    parser.add_argument("--only")
-    args = parser.parse_args()
-    failed = 0
-    for function in CASES:
-        if args.only and args.only != function.__name__:
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                function(World(args.script, folder))
-                print(f"ok   {function.__name__}", flush=True)
-            except (AssertionError, subprocess.TimeoutExpired) as error:
-                failed += 1
-                print(f"FAIL {function.__name__}: {error}", flush=True)
-    print(f"{failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "script"))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`switchyard exec`: what it says of programs, and their exit statuses.
 
-usage: exec_programs.py SWITCHYARD STAND-IN.so STATIC-PROGRAM [CASE...]
+usage: exec_programs.py SWITCHYARD STAND-IN.so STATIC-PROGRAM [--only NAME]
 """
 
 import os
@@ -12,7 +12,9 @@ import signal
 import subprocess
 import sys
 
-from exec_cases import DROP_IN, Skip, case, expect, main
+sys.dont_write_bytecode = True
+from command_line import Skip, case, expect, main  # noqa: E402
+from exec_cases import ARGUMENTS, DROP_IN, World  # noqa: E402
 
 OWN_JOBS = "it runs on OpenSSL's own jobs"
 
@@ -368,4 +370,4 @@ def another_c_library(w):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, *ARGUMENTS))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`switchyard exec`: signals and the terminal.
 
-usage: exec_signals.py SWITCHYARD STAND-IN.so STATIC-PROGRAM [CASE...]
+usage: exec_signals.py SWITCHYARD STAND-IN.so STATIC-PROGRAM [--only NAME]
 """
 
 import os
@@ -11,7 +11,9 @@ import signal
 import sys
 import time
 
-from exec_cases import case, main, wait_for
+sys.dont_write_bytecode = True
+from command_line import case, main  # noqa: E402
+from exec_cases import ARGUMENTS, World, wait_for  # noqa: E402
 
 # Prints the number of each signal it gets; SIGTERM ends it.
 LISTENER = """
@@ -215,4 +217,4 @@ def ctrl_z_fg_and_bg(w):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, *ARGUMENTS))

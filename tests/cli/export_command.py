@@ -8,7 +8,6 @@ As command_line.py, whose helpers it uses. What the formats say is checked by
 tests/analysis/hdr_export.py.
 """
 
-import argparse
 import csv
 import hashlib
 import io
@@ -19,14 +18,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from command_line import SHORT, World, expect, run_cases  # noqa: E402
-
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
+from command_line import SHORT, World, case, expect, main  # noqa: E402
 
 
 def measured(w, *more):
@@ -267,14 +259,5 @@ def values_that_need_words(w):
     expect(w.run("export", path), 0, err="made.jsonl was interrupted")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = args.schema = None
-    return run_cases(CASES, World(args), args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command"))

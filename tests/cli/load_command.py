@@ -9,7 +9,6 @@ usage: load_command.py PATH-OF-switchyard [--parts DIR] [--schema FILE]
 As command_line.py, whose helpers it uses.
 """
 
-import argparse
 import hashlib
 import json
 import os
@@ -21,19 +20,13 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, expect, run_cases  # noqa: E402
+from command_line import Skip, World, case, expect, main  # noqa: E402
 
 # One candidate, one server with services of 100 us, a second of virtual time.
 REAL_BARE = ["load", "asm+queue", "--workload", "null", "--no-reference"]
 REAL = [*REAL_BARE, "--device", "sim:service=fixed:20us,mode=poll"]
 BARE = [*REAL_BARE, "--virtual-clock"]
 VIRTUAL = [*BARE, "--device", "sim:service=fixed:100us"]
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def lines_of(w):
@@ -409,16 +402,5 @@ def the_generator_says_where_it_is(w):
     assert "from a thread that has CPU" in result.stdout, result.stdout
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--parts")
-    parser.add_argument("--schema")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.abi_parts = None
-    return run_cases(CASES, World(args), args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "--parts", "--schema"))

@@ -7,7 +7,6 @@ usage: merge_command.py PATH-OF-switchyard [--schema FILE] [--only NAME]
 As command_line.py, whose helpers it uses.
 """
 
-import argparse
 import hashlib
 import itertools
 import json
@@ -18,7 +17,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, expect, run_cases  # noqa: E402
+from command_line import Skip, World, case, expect, main  # noqa: E402
 
 RUN = ["run", "asm+*", "!*+io_uring*,*uring", "--workload", "null",
        "--no-reference", "--jobs", "2,4", "--duration", "10ms", "--device",
@@ -26,12 +25,6 @@ RUN = ["run", "asm+*", "!*+io_uring*,*uring", "--workload", "null",
 COMPARE = ["compare", "--switcher", "asm,ucontext", "--workload", "null",
            "--device", "sim:mode=poll,service=fixed:1us", "--jobs", "4",
            "--processes", "5", "--rounds", "2"]
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def shard(w, words, index, of, *more, run_id="r"):
@@ -417,15 +410,5 @@ def bad_input(w):
     expect(w.run("merge", "--help"), 0)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--schema")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = None
-    return run_cases(CASES, World(args), args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "--schema"))

@@ -7,7 +7,6 @@ usage: profile_command.py PATH-OF-switchyard [--only NAME]
 As command_line.py, whose helpers it uses.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -15,14 +14,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from command_line import World, expect, run_cases  # noqa: E402
-
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
+from command_line import World, case, expect, main  # noqa: E402
 
 
 def said(result, code, *words, err=()):
@@ -153,14 +145,5 @@ def explain_of_a_bad_profile(w):
          err="cannot be opened here")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = args.schema = None
-    return run_cases(CASES, World(args), args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command"))

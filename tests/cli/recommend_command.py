@@ -9,25 +9,18 @@ tests/analysis/recommend_*.py; here, whether the command hands over what it was
 told, and what there is on this machine. Uses the helpers of command_line.py.
 """
 
-import argparse
 import json
 import os
 import pathlib
 import sys
 
 sys.dont_write_bytecode = True
-from command_line import World, expect, lacks, run_cases  # noqa: E402
+from command_line import World, case, expect, main  # noqa: E402
 
-CASES = []
 COMPARE = ["compare", "asm+queue", "setjmp+queue", "ucontext+eventfd+epoll",
            "--workload", "null", "--jobs", "4", "--device",
            "sim:mode=poll,poll=inline,service=fixed:0us", "--processes", "6",
            "--rounds", "2", "--no-verdict", "--run-id", "one"]
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def measured(w):
@@ -96,7 +89,7 @@ def shadow_stacks_are_refused_by_those_who_say_so(w):
     """The list of these is kept by hand; the probes are what counts."""
     switchers, _ = listed(w)
     for name, part in switchers.items():
-        folder = w.source / "switchers" / name
+        folder = pathlib.Path(w.path("source"), "switchers") / name
         asks = any("shadow_stack_is_active" in p.read_text()
                    for p in folder.glob("*.c"))
         assert ("shadow stack" in part["needs"]["absent"]) == asks, name
@@ -178,17 +171,5 @@ def bad_command_lines(w):
            err="--deny fibers", out="")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("source")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = args.schema = None
-    w = World(args)
-    w.source = pathlib.Path(args.source)
-    return lacks("numpy", "scipy") or run_cases(CASES, w, args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "source", modules=("numpy", "scipy")))

@@ -7,7 +7,6 @@ usage: replay_command.py PATH-OF-switchyard [--only NAME]
 Uses the helpers of command_line.py.
 """
 
-import argparse
 import glob
 import json
 import os
@@ -18,19 +17,13 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from command_line import World, expect, lacks, run_cases  # noqa: E402
+from command_line import World, case, expect, main  # noqa: E402
 
-CASES = []
 COMPARE = ["compare", "asm+queue", "ucontext+queue", "--workload", "null",
            "--jobs", "4", "--device",
            "sim:mode=poll,poll=inline,service=fixed:0us", "--seed", "5",
            "--no-verdict", "--run-id", "one"]
 COUNTS = ["--processes", "5", "--rounds", "3"]
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def lines_of(path):
@@ -143,15 +136,5 @@ def what_cannot_be_repeated(w):
     expect(w.run("replay", "cut.jsonl"), 4, err="cut off", out="")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = args.schema = None
-    w = World(args)
-    return lacks("numpy", "scipy") or run_cases(CASES, w, args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", modules=("numpy", "scipy")))

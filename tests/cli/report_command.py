@@ -8,7 +8,6 @@ As command_line.py, whose helpers it uses. What a report contains is checked by
 tests/analysis/report_contents.py.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -17,15 +16,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from command_line import (SHORT, World, expect, lacks,  # noqa: E402
-                          run_cases)
-
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
+from command_line import SHORT, World, case, expect, main  # noqa: E402
 
 
 def measured(w, name, *words):
@@ -182,7 +173,7 @@ def run_that_was_killed(w):
 def packages_that_are_missing(w):
     """-S: without the folders of Debian's packages."""
     result = subprocess.run(
-        ["/usr/bin/python3", "-I", "-S", "-B", w.analysis, "report", "x"],
+        ["/usr/bin/python3", "-I", "-S", "-B", w.path("analysis"), "report", "x"],
         cwd=w.folder, capture_output=True, text=True)
     assert result.returncode == 3, result
     for package in ("python3-matplotlib", "python3-jinja2"):
@@ -190,18 +181,6 @@ def packages_that_are_missing(w):
     assert "apt-get install" in result.stderr
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("analysis")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = args.schema = None
-    w = World(args)
-    w.analysis = os.path.abspath(args.analysis)
-    return lacks("numpy", "scipy", "matplotlib", "jinja2") or \
-        run_cases(CASES, w, args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "analysis",
+                  modules=("numpy", "scipy", "matplotlib", "jinja2")))

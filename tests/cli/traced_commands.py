@@ -8,7 +8,6 @@ usage: traced_commands.py PATH-OF-switchyard [--schema FILE] [--only NAME]
 As command_line.py, whose helpers it uses.
 """
 
-import argparse
 import json
 import os
 import pathlib
@@ -19,7 +18,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from command_line import Skip, World, expect, run_cases  # noqa: E402
+from command_line import Skip, World, case, expect, main  # noqa: E402
 
 # Small, and without threads of a device.
 SIM = ["--device", "sim:mode=poll,service=fixed:1us", "--workload", "null"]
@@ -28,12 +27,6 @@ TRACE = ["trace", *SIM, "--operations", "40", "--jobs", "4"]
 NAMES = ["start", "run", "wait", "notify", "schedule", "end", "whole"]
 AFTER = {"start": ["run"], "run": ["wait"], "wait": ["notify"],
          "notify": ["schedule"], "schedule": ["run", "end"], "end": []}
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def phases_lines(w):
@@ -293,15 +286,5 @@ def help_lists_both(w):
         assert "docs/tracing.md" in result.stdout
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("--schema")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = None
-    return run_cases(CASES, World(args), args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "--schema"))

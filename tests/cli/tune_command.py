@@ -9,7 +9,6 @@ profile is written by force: whether the machine of a test is quiet enough for
 a decision is not what is tested. Uses the helpers of command_line.py.
 """
 
-import argparse
 import glob
 import os
 import pathlib
@@ -20,16 +19,10 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from command_line import World, expect, lacks, run_cases  # noqa: E402
+from command_line import World, case, expect, main  # noqa: E402
 
-CASES = []
 CHEAP = ["--workload", "null", "--jobs", "8", "--device",
          "sim:mode=poll,poll=inline,service=fixed:1us", "--deny", "threads"]
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 @case
@@ -54,13 +47,13 @@ def a_program_uses_what_was_tuned(w):
     runs = {p.parent.parent.name for p in w.run_files("runs/**/*.jsonl")}
     assert len(runs) == 2 and all("-tune-" in r for r in runs), runs
     done = subprocess.run(
-        [w.program], env={"SWITCHYARD_EXPLAIN": "1", name: path},
+        [w.path("program")], env={"SWITCHYARD_EXPLAIN": "1", name: path},
         capture_output=True, text=True, timeout=60, check=True)
     assert re.search(rf"switcher\s+{re.escape(chosen[1])}, by profile",
                      done.stderr), done.stderr
     assert re.search(rf"engine\s+{re.escape(chosen[2])}, by profile",
                      done.stderr), done.stderr
-    plain = subprocess.run([w.program], env={"SWITCHYARD_EXPLAIN": "1"},
+    plain = subprocess.run([w.path("program")], env={"SWITCHYARD_EXPLAIN": "1"},
                            capture_output=True, text=True, timeout=60,
                            check=True)
     assert "switcher" in plain.stderr, plain.stderr
@@ -121,17 +114,5 @@ def bad_command_lines(w):
                  "--require", "fast"), 2, err="--require fast", out="")
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("command")
-    parser.add_argument("program")
-    parser.add_argument("--only", default="")
-    args = parser.parse_args()
-    args.parts = args.abi_parts = args.schema = None
-    w = World(args)
-    w.program = os.path.abspath(args.program)
-    return lacks("numpy", "scipy") or run_cases(CASES, w, args.only)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(World, "command", "program", modules=("numpy", "scipy")))

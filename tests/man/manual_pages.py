@@ -8,22 +8,18 @@ usage: manual_pages.py --pages DIR --source DIR [--command SWITCHYARD]
 Exit 0, 1, or 77 if there is no man.
 """
 
-import argparse
 import json
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 
-CASES = []
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from cases import case, command_line, lacks, run_cases  # noqa: E402
+
 WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]+")
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 class World:
@@ -105,7 +101,9 @@ def every_option_of_the_command(w):
     told = json.loads(subprocess.run(
         [w.command, "help", "--json"], capture_output=True, text=True,
         check=True, timeout=30).stdout)
-    text = " ".join(w.show("man1/switchyard.1").split())
+    # man may end a line behind any hyphen of a name.
+    text = re.sub(r"-\n\s*", "-", w.show("man1/switchyard.1"))
+    text = " ".join(text.split())
     at = 0
     for command in tables(told["commands"]):
         at = text.index(f" switchyard {command['name']} ", at)
@@ -139,28 +137,9 @@ def everything_about_profiles(w):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--pages", required=True)
-    parser.add_argument("--source", required=True)
-    parser.add_argument("--command")
-    parser.add_argument("--only")
-    args = parser.parse_args()
-    if shutil.which("man") is None:
-        print("skipped: no man")
-        return 77
-    world = World(args)
-    failed = 0
-    for function in CASES:
-        if args.only and args.only != function.__name__:
-            continue
-        try:
-            function(world)
-            print(f"ok   {function.__name__}", flush=True)
-        except (AssertionError, ValueError) as error:
-            failed += 1
-            print(f"FAIL {function.__name__}: {error}", flush=True)
-    print(f"{failed} failed")
-    return 1 if failed else 0
+    args = command_line("--pages", "--source", "--command")
+    world = World(args)  # of all cases: it keeps the pages
+    return lacks(programs=("man",)) or run_cases(lambda _: world, args.only)
 
 
 if __name__ == "__main__":

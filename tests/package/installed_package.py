@@ -19,16 +19,14 @@ import shutil
 import subprocess
 import sys
 
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from cases import case, lacks, run_cases  # noqa: E402
+
 JOB = "3 pauses, result 42\n"
 SAYS = {"devices": "a device\n", "workloads": "a workload\n",
         "offload": "in a job of OpenSSL's: 0\n"}
 LANGUAGES = {"c": ("-std=c11", "-x", "c"), "cxx": ("-std=c++17", "-x", "c++")}
-CASES = []
-
-
-def case(function):
-    CASES.append(function)
-    return function
 
 
 def run(*words, **more):
@@ -229,24 +227,13 @@ def main():
     parser.add_argument("--libdir", default="lib")
     parser.add_argument("--optional", default="")
     parser.add_argument("--debug", action="store_true")
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
     args = parser.parse_args()
-    if shutil.which("pkg-config") is None:
-        print("skipped: no pkg-config")
-        return 77
-    world = World(args)
-    failed = 0
-    for function in CASES:
-        if args.only and args.only != function.__name__:
-            continue
-        try:
-            function(world)
-            print(f"ok   {function.__name__}", flush=True)
-        except AssertionError as error:
-            failed += 1
-            print(f"FAIL {function.__name__}: {error}", flush=True)
-    print(f"{failed} failed")
-    return 1 if failed else 0
+    status = lacks(programs=("pkg-config",))
+    if status != 0:
+        return status
+    world = World(args)  # of all cases: one installation
+    return run_cases(lambda _: world, args.only)
 
 
 if __name__ == "__main__":
