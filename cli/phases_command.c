@@ -182,12 +182,22 @@ static int save(struct invocation *s, size_t entry, struct sy_run_file *file)
 
 static int measure_all(struct invocation *s, struct sy_run_file *file)
 {
-    char name[SY_OUTCOME_NAME_BYTES * 2];
+    char name[SY_OUTCOME_NAME_BYTES * 2], left[32];
+    uint64_t began = sy_clock_now_ns(sy_clock_monotonic());
     int status = -1;
 
     for (size_t i = 0; i < s->plan.count && status == -1 && !interrupted; i++) {
-        say("%zu of %zu: %s", i + 1, s->plan.count,
-            sy_experiment_name(&s->plan.entries[i].exp, name, sizeof(name)));
+        uint64_t now = sy_clock_now_ns(sy_clock_monotonic());
+        /* Each round measures with both libraries. */
+        double each_ns = i == 0 ? 2.0 * ROUNDS * (double)s->options.duration_ns
+                                : (double)(now - began) / (double)i;
+
+        format_rough_time(left, sizeof(left),
+                          each_ns * (double)(s->plan.count - i) /
+                              (double)SY_NS_PER_S);
+        say("%zu of %zu: %s, about %s left", i + 1, s->plan.count,
+            sy_experiment_name(&s->plan.entries[i].exp, name, sizeof(name)),
+            left);
         measure(s, i);
         if (s->figures[i].is_measured)
             status = save(s, i, file);

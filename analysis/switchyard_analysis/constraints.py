@@ -207,6 +207,11 @@ class Constraints:
         if self.integration == "fd" and engine.get("own_event_loop") is not True:
             found.append(("--integration fd", "it has no descriptor that "
                           "another event loop could poll"))
+        # What OpenSSL keeps is per thread, so its drop-in takes no other.
+        if self.integration == "callback" and \
+                cap(switcher, "same-thread") is False:
+            found.append(("--integration callback", "it runs jobs on threads "
+                          "of their own, which the OpenSSL drop-in refuses"))
         return found
 
 

@@ -366,7 +366,8 @@ def what_breaks_a_constraint_is_out_and_says_which(w):
             (["--require", "max-stack=64K"], "asm+io_uring", None, None),
             (["--integration", "fd", "--deny", "threads,io_uring"],
              "asm+queue", "asm+spin", "no descriptor"),
-            (["--integration", "callback"], "asm+io_uring", None, None)):
+            (["--integration", "callback"], "asm+io_uring", "threads+queue",
+             "the OpenSSL drop-in refuses")):
         value = w.ask(path, options=options)
         assert value["choice"] == choice, (options, value)
         if out is not None:

@@ -13,6 +13,8 @@ import glob
 import json
 import os
 import pathlib
+import pty
+import re
 import shutil
 import signal
 import subprocess
@@ -249,6 +251,34 @@ def dry_run_measures_for_the_plan_only(w):
                   "Takes about", "% would be found in four"):
         assert words in result.stdout, result.stdout
     assert files(w) == []
+
+
+@case
+def a_terminal_shows_the_time_left_and_the_noise(w):
+    primary, secondary = pty.openpty()
+    with subprocess.Popen(
+            [w.command, *SMALL, "--processes", "6", "--rounds", "2",
+             "--no-verdict"], cwd=w.folder, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=secondary,
+            env=dict(os.environ, TERM="xterm", NO_COLOR="")) as process:
+        os.close(secondary)
+        shown = b""
+        while True:
+            try:
+                data = os.read(primary, 4096)
+            except OSError:  # nobody has the other end
+                break
+            if not data:
+                break
+            shown += data
+    os.close(primary)
+    assert process.returncode == 0, shown
+    lines = shown.decode().split("\r\x1b[K")
+    assert any(re.fullmatch(r"process 1 of 6, about .+ left", line)
+               for line in lines), lines
+    assert any(re.fullmatch(r"process 6 of 6, noise now "
+                            r"\+-\d+\.\d\d %, about .+ left", line)
+               for line in lines), lines
 
 
 @case

@@ -73,6 +73,8 @@ def phases_show_tables_and_the_overhead(w):
                   "per operation untraced", "us traced: x", "submitted",
                   "whole", "p99"):
         assert words in result.stdout, result.stdout
+    assert "1 of 1: asm+queue, about " in result.stderr, result.stderr
+    assert " left" in result.stderr, result.stderr
 
 
 @case
