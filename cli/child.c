@@ -33,6 +33,7 @@ static SY_NORETURN void become(const char *const *words, size_t count,
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_DFL);
     execv("/proc/self/exe", argv);
+    say("/proc/self/exe: %s", strerror(errno));
     _exit(CLI_ENVIRONMENT);
 }
 
