@@ -59,6 +59,7 @@ static int wait_for(pid_t pid)
         if (interrupted && !told) {
             told = 1;
             kill(pid, SIGINT);
+            kill(pid, SIGCONT); /* it may have been stopped */
         }
         nanosleep(&pause, NULL);
     }

@@ -117,7 +117,7 @@ static void explain_end(struct traced_share *share, int status)
                  WEXITSTATUS(status));
 }
 
-/* It was told to end: it does so soon, or, stopped or stuck, is ended. */
+/* It was told to end: it does so soon, or, stuck, is ended. */
 static int wait_for_end(pid_t pid)
 {
     const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
@@ -142,6 +142,7 @@ static int wait_for(pid_t pid)
     while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
         if (interrupted) {
             kill(pid, SIGINT);
+            kill(pid, SIGCONT); /* it may have been stopped */
             return wait_for_end(pid);
         }
     return status;
