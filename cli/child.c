@@ -33,6 +33,7 @@ static SY_NORETURN void become(const char *const *words, size_t count,
     signal(SIGPIPE, SIG_DFL);
     signal(SIGXFSZ, SIG_DFL);
     execv("/proc/self/exe", argv);
+    say("/proc/self/exe: %s", strerror(errno));
     _exit(CLI_ENVIRONMENT);
 }
 
@@ -58,6 +59,7 @@ static int wait_for(pid_t pid)
         if (interrupted && !told) {
             told = 1;
             kill(pid, SIGINT);
+            kill(pid, SIGCONT); /* it may have been stopped */
         }
         nanosleep(&pause, NULL);
     }

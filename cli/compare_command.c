@@ -329,7 +329,7 @@ static int run_process(struct comparison *s, struct sy_run_file *file,
     }
     share = compare_share_make(c->rounds, c->count, &fd);
     if (share == NULL) {
-        say("no memory for a process");
+        say("memory for a process: %s", strerror(errno));
         return CLI_ENVIRONMENT;
     }
     contest_order(c, share, number);

@@ -406,7 +406,7 @@ static int calibrate_once(struct contest *c, const struct launch *launch,
     *again = 0;
     share = compare_share_make(rounds, c->count, &fd);
     if (share == NULL) {
-        say("no memory for a process");
+        say("memory for a process: %s", strerror(errno));
         return CLI_ENVIRONMENT;
     }
     contest_order(c, share, COMPARE_PROCESSES_MAX);

@@ -38,6 +38,13 @@ int run_output_begin(struct sy_run_file **file, const char *folder,
     return CLI_ENVIRONMENT;
 }
 
+static int is_unfinished(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot != NULL && strcmp(dot, ".tmp") == 0;
+}
+
 int run_output_end(struct sy_run_file **file, int status, uint64_t measured,
                    char *path)
 {
@@ -52,7 +59,8 @@ int run_output_end(struct sy_run_file **file, int status, uint64_t measured,
     if (sy_run_file_finish(file, has_failed || interrupted != 0, path, why,
                            sizeof(why)) != 0) {
         say("--out: cannot write the run file: %s", why);
-        say("%s has no end, but what was measured before", path);
+        say("%s has what was measured before%s", path,
+            is_unfinished(path) ? ", but no end" : "");
         return CLI_ENVIRONMENT;
     }
     return status;

@@ -4,19 +4,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "beside.h"
 #include "command.h"
+#include "interrupt.h"
 #include "shared_memory.h"
 
 /* "sy traced", and the layout of struct traced_share. */
 #define MAGIC (UINT64_C(0x7379747261636564) ^ sizeof(struct traced_share))
+
+/* Looks at a worker that was told to end, 20 ms from one to the next. */
+#define END_SOON_LOOKS 500
 
 /* ---- the command's side -------------------------------------------------- */
 
@@ -111,6 +117,37 @@ static void explain_end(struct traced_share *share, int status)
                  WEXITSTATUS(status));
 }
 
+/* It was told to end: it does so soon, or, stuck, is ended. */
+static int wait_for_end(pid_t pid)
+{
+    const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+    int status = 0;
+
+    for (int looks = 0; looks < END_SOON_LOOKS; looks++) {
+        if (waitpid(pid, &status, WNOHANG) == pid)
+            return status;
+        nanosleep(&pause, NULL);
+    }
+    kill(pid, SIGKILL);
+    while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+        ;
+    return status;
+}
+
+/* An interrupt that comes to this process alone is passed on. */
+static int wait_for(pid_t pid)
+{
+    int status = 0;
+
+    while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+        if (interrupted) {
+            kill(pid, SIGINT);
+            kill(pid, SIGCONT); /* it may have been stopped */
+            return wait_for_end(pid);
+        }
+    return status;
+}
+
 int traced_process_run(struct traced_process *p, const struct plan *plan,
                        size_t entry, const struct sy_experiment *exp)
 {
@@ -135,8 +172,7 @@ int traced_process_run(struct traced_process *p, const struct plan *plan,
     free(argv);
     if (pid == -1)
         return -errno;
-    while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
-        ;
+    status = wait_for(pid);
     if (!p->share->is_done)
         explain_end(p->share, status);
     return 0;

@@ -256,6 +256,11 @@ def analyse_batches(comparisons):
     factors = []
     for factor, members in levels.items():
         columns = [zero] + [i for _, i in members]
+        silent = [table.labels[i] for i in columns if i not in table.counts]
+        if silent:
+            raise run_file.Refused(
+                run_file.WRONG, f"{first.path}: no batch of '{silent[0]}' "
+                "says how often its dose was given")
         x = np.array([0.0] + [real_dose(comparisons, i, factor, nominal)
                               for nominal, i in members])
         counted = [(table.counts[i]["jobs"], table.counts[i][EVENTS[factor]])
@@ -273,8 +278,8 @@ def analyse_batches(comparisons):
     mix = run_file.mix_text(candidate["mix"])
     return {
         "type": "doses", "files": [c.path for c in comparisons],
-        "what": f"{candidate['name']}, {mix}, "
-                f"{candidate['jobs']} in flight, {candidate['device']}",
+        "what": f"{candidate.get('name')}, {mix}, "
+                f"{candidate.get('jobs')} in flight, {candidate.get('device')}",
         "operation": "operation",
         "unit": "layout" if len(time) != len(table.log_ns) else "process",
         "units": len(time), "units_left_out": table.processes_left_out,

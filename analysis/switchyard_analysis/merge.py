@@ -26,6 +26,13 @@ SEVERITY = {0: 0, INCOMPLETE: 1, WRONG: 2, ENVIRONMENT: 3}
 
 SHARD_NAME = re.compile(r"shard-(\d+)of(\d+)\.jsonl(\.tmp)?$")
 
+# As many as `switchyard run --shard` takes. A number from a file is not counted
+# up to without a bound.
+SHARDS_MAX = 1000
+
+# As the command calls a run, and a machine: names of folders, no paths.
+FOLDER_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,126}")
+
 # Options that may differ between shards: which shard, and what is done with
 # the results. Those of the first row have a value.
 WITH_VALUE = ("--shard", "--out")
@@ -59,9 +66,17 @@ class Shard:
         except (KeyError, TypeError, ValueError):
             raise Refused(WRONG, f"{path}: its first line does not say which "
                           "shard of which run it is") from None
-        if not 1 <= self.index <= self.of:
+        if not 1 <= self.index <= self.of <= SHARDS_MAX:
             raise Refused(WRONG, f"{path}: there is no shard {self.index} of "
                           f"{self.of}")
+        # What is merged is written into folders called so.
+        for what, name in (("run", self.run_id),
+                           ("machine", self.fingerprint)):
+            if not FOLDER_NAME.fullmatch(name):
+                raise Refused(WRONG, f"{path}: {name[:40]!a} is no name of a "
+                              f"{what}: such a name is 1 .. 127 letters, "
+                              "digits, '.', '_' or '-', and does not begin "
+                              "with '.'")
 
     def is_merged(self):
         return "merged_from" in self.meta
@@ -180,7 +195,7 @@ def dump(value):
 def merged_meta(shards, missing):
     meta = dict(shards[0].meta)
     meta["shard"] = {"index": 1, "of": 1}
-    meta["started"] = min(s.meta.get("started", "") for s in shards)
+    meta["started"] = min(s.meta.get("started") or "" for s in shards)
     meta["argv"] = without_options_of_shards(meta.get("argv"))
     meta["merged_from"] = [{"index": s.index, "of": s.of, "sha256": s.sha256()}
                            for s in shards]
@@ -246,7 +261,7 @@ def merged_bytes(shards, missing):
                  len(lines),
                  b"true" if missing or any(s.end.get("interrupted")
                                            for s in shards) else b"false",
-                 max(s.end.get("finished", "") for s in shards).encode()))
+                 max(s.end.get("finished") or "" for s in shards).encode()))
     return data + hashlib.sha256(data).hexdigest().encode() + b'"}\n'
 
 

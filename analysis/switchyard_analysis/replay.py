@@ -49,6 +49,12 @@ def one_run(path):
     return found[0]
 
 
+def is_word(text):
+    """Words are handed over with a zero byte behind each, as UTF-8."""
+    return "\0" not in text and not any(
+        0xd800 <= ord(c) <= 0xdfff for c in text)
+
+
 def command_of(run, out):
     """The words that repeat it: suite, seeds, order."""
     argv = run.argv
@@ -56,6 +62,9 @@ def command_of(run, out):
         raise Refused(WRONG, f"{run.paths[0]}: made by "
                       f"'{' '.join(argv[:2]) or 'an unknown command'}'; what "
                       "can be repeated are " + ", ".join(REPEATABLE))
+    if not all(map(is_word, argv)):
+        raise Refused(WRONG, f"{run.paths[0]}: its 'argv' holds what no "
+                      "command line can: a zero byte, or half a character")
     words = without(argv[1:], WITH_VALUE, FLAGS)
     if run.comparisons:
         # Which process has which order follows from its number.

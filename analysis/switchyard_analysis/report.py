@@ -12,6 +12,7 @@ import io
 import itertools
 import json
 import os
+import re
 import sys
 
 from . import export, hdr, report_changes, report_facts, report_page
@@ -162,19 +163,26 @@ def as_text(title, subtitle, sections):
             parts.append(f"\n{t.title}\n{text_table(t)}")
             if t.note:
                 parts.append(wrapped(t.note))
-    return "\n".join(parts) + "\n"
+    # What moves a terminal's cursor is shown, not done.
+    return re.sub(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]",
+                  lambda found: repr(found[0])[1:-1],
+                  "\n".join(parts) + "\n")
 
 
 def as_markdown(title, subtitle, sections):
-    def cell(text):
-        return text.replace("|", "\\|")
+    def plain(text):
+        """A text of a run file begins no line, and no tag."""
+        return re.sub(r"<(?=[A-Za-z/!?])", "&lt;", " ".join(text.split()))
 
-    parts = [f"# {title}", subtitle]
+    def cell(text):
+        return plain(text).replace("|", "\\|")
+
+    parts = [f"# {plain(title)}", plain(subtitle)]
     for s in sections:
         parts.append(f"## {s.title}")
         parts += [(f"**{report_page.WORDS[kind]}** " if kind != "say" else "")
-                  + text for kind, text in s.paragraphs]
-        parts += [f"    {text}" for text in s.commands]
+                  + plain(text) for kind, text in s.paragraphs]
+        parts += ["    " + " ".join(text.split()) for text in s.commands]
         if s.is_empty:
             parts.append("No data. This command would measure it: "
                          f"`{s.missing}`")
@@ -185,9 +193,9 @@ def as_markdown(title, subtitle, sections):
             lines += ["| " + " | ".join(
                 cell(c.text(v)) for c, v in zip(t.columns, row)) + " |"
                 for row in t.rows]
-            parts += [f"**{t.title}**", "\n".join(lines)]
+            parts += [f"**{plain(t.title)}**", "\n".join(lines)]
             if t.note:
-                parts.append(t.note)
+                parts.append(plain(t.note))
     return "\n\n".join(parts) + "\n"
 
 

@@ -128,10 +128,12 @@ SHAPES = {
 
 # Likewise, but they may be absent or null.
 MAY_HAVE = {
-    "meta": {"argv": is_texts, "libraries": is_object,
+    "meta": {"argv": is_texts, "libraries": is_object, "started": is_text,
              "environment": has_numbers("syscall_ns", "steal_boot_permille")},
+    "candidate": {"dose": has_numbers("switch_ns", "wake_ns", "device_ns")},
     "process": {"doses": is_real_doses},
     "batch": {"dose": is_dose},
+    "end": {"finished": is_text},
 }
 
 

@@ -97,8 +97,8 @@ class Record(Row):
 
     @property
     def ok(self):
-        return self.status == "ok" and bool(self.operations) and \
-            bool(self.elapsed_ns)
+        return self.status == "ok" and (self.operations or 0) > 0 and \
+            (self.elapsed_ns or 0) > 0
 
     @property
     def rate_hz(self):
@@ -350,7 +350,7 @@ def read_into(runs, path):
 def shard_of(path, meta):
     shard = meta.get("shard")
     index, of = inside(shard or {}, "index"), inside(shard or {}, "of")
-    if index is None or of is None or not 1 <= index <= of:
+    if index is None or of is None or not 1 <= index <= of <= merge.SHARDS_MAX:
         raise Refused(WRONG, f"{path}: its first line does not say which shard "
                       "of which run it is")
     return index, of

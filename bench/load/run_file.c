@@ -40,6 +40,11 @@ struct sy_run_file {
     size_t sidecars_count;
     size_t sidecars_named; /* those that a line of the file names */
     EVP_MD_CTX *hash;      /* of the whole lines */
+    struct {               /* what there was without the last line */
+        uint64_t whole_bytes;
+        size_t sidecars_named;
+        EVP_MD_CTX *hash;
+    } before;
 };
 
 static int say(char *why, size_t why_bytes, int err, const char *format, ...)
@@ -179,11 +184,41 @@ static int write_whole(struct sy_run_file *file, const char *line, size_t bytes)
 
     if (err == 0) {
         file->whole_bytes += bytes;
-        file->sidecars_named = file->sidecars_count;
     } else if (ftruncate(file->fd, (off_t)file->whole_bytes) == 0) {
         (void)lseek(file->fd, (off_t)file->whole_bytes, SEEK_SET);
     }
     return err;
+}
+
+/* A line was written: it is the last one now, and names what is beside. */
+static int count_line(struct sy_run_file *file, const char *line, size_t bytes)
+{
+    file->before.whole_bytes = file->whole_bytes - bytes;
+    file->before.sidecars_named = file->sidecars_named;
+    file->sidecars_named = file->sidecars_count;
+    if (EVP_MD_CTX_copy_ex(file->before.hash, file->hash) != 1 ||
+        EVP_DigestUpdate(file->hash, line, bytes) != 1)
+        return -EIO;
+    return 0;
+}
+
+static bool is_full(int err)
+{
+    return err == -ENOSPC || err == -EDQUOT || err == -EFBIG;
+}
+
+/* Take the last line back, but not an only one. */
+static int give_up_last_line(struct sy_run_file *file)
+{
+    if (file->records < 2)
+        return -ENODATA;
+    file->whole_bytes = file->before.whole_bytes;
+    file->sidecars_named = file->before.sidecars_named;
+    file->records--;
+    if (ftruncate(file->fd, (off_t)file->whole_bytes) == -1 ||
+        lseek(file->fd, (off_t)file->whole_bytes, SEEK_SET) == -1)
+        return -errno;
+    return EVP_MD_CTX_copy_ex(file->hash, file->before.hash) == 1 ? 0 : -EIO;
 }
 
 static int write_text(struct sy_run_file *file, const char *text, char *why,
@@ -198,8 +233,8 @@ static int write_text(struct sy_run_file *file, const char *text, char *why,
         line[bytes - 1] = '\n';
         err = write_whole(file, line, bytes);
     }
-    if (err == 0 && EVP_DigestUpdate(file->hash, line, bytes) != 1)
-        err = -EIO;
+    if (err == 0)
+        err = count_line(file, line, bytes);
     free(line);
     if (err != 0)
         return say(why, why_bytes, err, "writing %.300s: %s", file->tmp_path,
@@ -295,6 +330,13 @@ static int open_tmp(struct sy_run_file *file, const char *folder,
     return err;
 }
 
+static void free_file(struct sy_run_file *file)
+{
+    EVP_MD_CTX_free(file->before.hash);
+    EVP_MD_CTX_free(file->hash);
+    free(file);
+}
+
 int sy_run_file_create(struct sy_run_file **out, const char *folder,
                        const struct sy_run_info *info, char *why,
                        size_t why_bytes)
@@ -320,15 +362,16 @@ int sy_run_file_create(struct sy_run_file **out, const char *folder,
     if (file == NULL)
         return say(why, why_bytes, -ENOMEM, "no memory for a run file");
     file->hash = hash_begin();
-    if (file->hash == NULL) {
+    file->before.hash = EVP_MD_CTX_new();
+    if (file->hash == NULL || file->before.hash == NULL) {
         err = say(why, why_bytes, -ENOMEM, "no memory for a hash");
-        goto free_memory;
+        goto free_file;
     }
     sy_machine_read(&machine);
     err = open_tmp(file, folder, run_id, machine.fingerprint, info, why,
                    why_bytes);
     if (err != 0)
-        goto free_hash;
+        goto free_file;
     err =
         write_line(file, sy__run_meta(info, run_id, &machine), why, why_bytes);
     if (err != 0) {
@@ -338,10 +381,8 @@ int sy_run_file_create(struct sy_run_file **out, const char *folder,
     *out = file;
     return 0;
 
-free_hash:
-    EVP_MD_CTX_free(file->hash);
-free_memory:
-    free(file);
+free_file:
+    free_file(file);
     return err;
 }
 
@@ -450,22 +491,21 @@ static void remove_sidecars(const struct sy_run_file *file, size_t i)
     }
 }
 
-static void free_file(struct sy_run_file *file)
-{
-    EVP_MD_CTX_free(file->hash);
-    free(file);
-}
-
 int sy_run_file_finish(struct sy_run_file **handle, bool interrupted,
                        char *path, char *why, size_t why_bytes)
 {
     struct sy_run_file *file = *handle;
     const char *stands_in = file->tmp_path;
-    int err;
+    int err, gave_up = 0;
 
     *handle = NULL;
     say(why, why_bytes, 0, "%s", "");
     err = write_end(file, interrupted);
+    /* Without an end, nothing that reads run files takes what was measured. */
+    if (is_full(err) && give_up_last_line(file) == 0) {
+        gave_up = err;
+        err = write_end(file, true);
+    }
     if (err == 0 && fsync(file->fd) == -1)
         err = -errno;
     /* A late error of a network file system comes with close. */
@@ -481,6 +521,11 @@ int sy_run_file_finish(struct sy_run_file **handle, bool interrupted,
     if (err != 0)
         say(why, why_bytes, err, "writing %.300s: %s", stands_in,
             strerror(-err));
+    else if (gave_up != 0)
+        err = say(why, why_bytes, gave_up,
+                  "writing %.300s: %s: its last line was given up, to have "
+                  "room for the end",
+                  stands_in, strerror(-gave_up));
     if (path != NULL)
         strcpy(path, stands_in);
     free_file(file);

@@ -104,8 +104,11 @@ int sy_run_file_add_line(struct sy_run_file *file, const char *line, char *why,
                          size_t why_bytes);
 
 /*
- * Write the end, sync, give the file its name, and free the handle. On failure
- * what was added stays, without an end, under the name that ends in ".tmp".
+ * Write the end, sync, give the file its name, and free the handle. Where the
+ * end has no room, the line that was added last is given up for it: the file
+ * gets its name, its end says that it was cut short, and the result is an
+ * error all the same. On another failure what was added stays, without an end,
+ * under the name that ends in ".tmp".
  *
  * @file         set to NULL on every path
  * @interrupted  the run was cut short; the end says so

@@ -69,6 +69,43 @@ def run_lines():
     return lines
 
 
+def shard_lines(index):
+    """One of two shards of what run_lines() has."""
+    lines = run_lines()
+    lines[0]["shard"] = {"index": index, "of": 2}
+    return lines
+
+
+def record_lines():
+    """The records alone, with as much as a report needs."""
+    lines = [line for line in run_lines() if line["type"] != "load"]
+    for line in lines:
+        if line.get("window"):
+            line["window"]["operations"] = 9
+        line.setdefault("mix", lines[1].get("mix"))
+    return lines
+
+
+def dose_lines():
+    """What `switchyard dose` writes."""
+    doses = [0, 200, 400, None, 0]
+    lines = lines_of(processes=4, rounds=2, labels=(
+        "no dose", "switch 200 ns", "switch 400 ns", "as it is"))
+    for line in lines:
+        line["name"] = "asm+queue"
+        if line["type"] not in ("candidate", "batch"):
+            continue
+        ns = doses[line["candidate"]]
+        if ns is None:
+            continue
+        line["dose"] = {"switch_ns": ns, "wake_ns": 0, "device_ns": 0}
+        if line["type"] == "batch":
+            line["dose"].update(
+                jobs=1000, switches=2000, wakes=1000, device_operations=1000,
+                collected=1000, collect_ns=9, switch_ns=100000)
+    return lines
+
+
 def places_in(value, place=()):
     """Of each node below value."""
     if isinstance(value, dict):
@@ -173,17 +210,28 @@ def main():
         print(f"skipped: {missing}")
         return 77
     export = importlib.import_module("switchyard_analysis.export").main
-    merge = importlib.import_module("switchyard_analysis.merge").main
+    merge, report, dose = (
+        importlib.import_module("switchyard_analysis." + name).main
+        for name in ("merge", "report", "dose"))
+
+    def merge_with_other(argv):
+        return merge(["--out", folder, str(other), *argv])
+
     kinds = [(lines_of(processes=4, rounds=2), judge, ("--json",)),
              (lines_of(processes=4, rounds=2), judge, ()),
              (run_lines(), export, ("--format", "json")),
              (run_lines(), export, ("--format", "hdr")),
              (run_lines(), export, ("--format", "csv")),
-             (run_lines(), merge, ())]
+             (run_lines(), merge, ()), (shard_lines(1), merge_with_other, ()),
+             (record_lines(), report, ("--format", "text")),
+             (dose_lines(), dose, ()),
+             (dose_lines(), report, ("--format", "text"))]
     rng = random.Random(args.seed)
     failed, codes = 0, {}
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "run.jsonl"
+        other = pathlib.Path(folder) / "other.jsonl"
+        other.write_bytes(text_of(shard_lines(2)))
         for lines, program, options in kinds:
             path.write_bytes(text_of(lines))
             result = call(program, *options, str(path))
@@ -203,7 +251,8 @@ def main():
             path.write_bytes(data)
             code, out, raised = call(program, *options, str(path))
             codes[code] = codes.get(code, 0) + 1
-            if raised is None and code == 0 and "json" in options:
+            if raised is None and code == 0 and program is export and \
+                    "json" in options:
                 check_exported(out)
             if raised is not None or code not in allowed:
                 failed += 1

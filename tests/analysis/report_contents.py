@@ -184,6 +184,20 @@ def names_cannot_break_the_page(w):
     assert "alert(" in page  # it is shown, as text
 
 
+@case
+def names_cannot_break_the_texts(w):
+    lines = made_runs.comparison(3)
+    for line in lines:
+        if line["type"] == "candidate":
+            line["label"] += "<b>\x1b[2J\n# title"
+    path = str(made_runs.write_run(w.folder, "evil", lines))
+    text = w.ok("--format", "md", path)
+    assert "&lt;b>" in text and "<b>" not in text, text
+    assert "\n# title" not in text, text
+    text = w.ok("--format", "text", path)
+    assert "\x1b" not in text and "\\x1b[2J" in text, text
+
+
 # ---- contrast ---------------------------------------------------------------
 
 

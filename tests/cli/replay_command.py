@@ -8,6 +8,7 @@ Uses the helpers of command_line.py.
 """
 
 import glob
+import hashlib
 import json
 import os
 import pathlib
@@ -28,6 +29,14 @@ COUNTS = ["--processes", "5", "--rounds", "3"]
 
 def lines_of(path):
     return [json.loads(s) for s in path.read_text().splitlines()]
+
+
+def text_of(lines):
+    """A whole file of changed lines, its hash made right again."""
+    data = "".join(json.dumps(line, separators=(",", ":")) + "\n"
+                   for line in lines)
+    data = data[:data.rindex('"sha256":"') + 10].encode()
+    return data + hashlib.sha256(data).hexdigest().encode() + b'"}\n'
 
 
 def begun(w, folder):
@@ -134,6 +143,13 @@ def what_cannot_be_repeated(w):
     path = w.run_files("runs/one/**/*.jsonl")[0]
     pathlib.Path(w.folder, "cut.jsonl").write_bytes(path.read_bytes()[:-9])
     expect(w.run("replay", "cut.jsonl"), 4, err="cut off", out="")
+    lines = [json.loads(s) for s in path.read_text().splitlines()]
+    for word in ("run\0--load\0made.so", "\ud800"):
+        lines[0]["argv"].append(word)
+        pathlib.Path(w.folder, "made.jsonl").write_bytes(text_of(lines))
+        lines[0]["argv"].pop()
+        expect(w.run("replay", "--dry-run", "made.jsonl"), 2,
+               err="no command line can", out="")
 
 
 if __name__ == "__main__":

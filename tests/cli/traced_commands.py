@@ -145,6 +145,39 @@ def phases_can_be_interrupted(w):
     assert phases_lines(w)[-1]["interrupted"]
 
 
+def children_of(pid):
+    path = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    if not path.exists():
+        raise Skip("the kernel does not say who is whose child")
+    return [int(word) for word in path.read_text().split()]
+
+
+def stopped_worker(command):
+    """Stops a child that is switchyard-traced, and returns its number."""
+    while command.poll() is None:
+        for pid in children_of(command.pid):
+            words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            if b"--worker" in words.split(b"\0"):
+                os.kill(pid, signal.SIGSTOP)
+                return pid
+        time.sleep(0.01)
+    raise AssertionError(command.communicate()[1])
+
+
+@case
+def phases_ends_although_its_worker_stands_still(w):
+    child = subprocess.Popen(
+        [w.command, *PHASES, "--duration", "1s", "--engine", "queue"],
+        cwd=w.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        text=True)
+    pid = stopped_worker(child)
+    child.send_signal(signal.SIGTERM)
+    told = child.communicate(timeout=60)[1]
+    assert child.returncode == 130, (child.returncode, told)
+    assert phases_lines(w)[-1]["interrupted"]
+    assert not os.path.exists(f"/proc/{pid}"), pid
+
+
 # ---- trace -------------------------------------------------------------------
 
 

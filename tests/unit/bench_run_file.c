@@ -284,7 +284,12 @@ static void unwritable(void)
     }
 }
 
-/* What a full disk left: whole lines, and the end where it had room. */
+#define LINES 3
+
+static int given_up; /* lines, for an end */
+
+/* What a full disk left: whole lines and an end, for which the last line was
+   given up if need be; no end where that line was the only one. */
 static void check_left(char *path, uint64_t added)
 {
     struct facts facts;
@@ -294,7 +299,9 @@ static void check_left(char *path, uint64_t added)
     if (strstr(path, ".tmp") == NULL) {
         CHECK_EQ(err, 0);
         CHECK_EQ(facts.interrupted, true);
-        CHECK_EQ(facts.records, added);
+        if (facts.records != added)
+            CHECK_EQ(facts.records + 1, added);
+        given_up += facts.records != added;
     } else {
         CHECK_EQ(err, -ENODATA);
     }
@@ -321,7 +328,7 @@ static void disk_full_after(rlim_t bytes, const char *where)
     limit.rlim_max = off.rlim_max;
     setrlimit(RLIMIT_FSIZE, &limit);
     err = sy_run_file_create(&file, where, &info, why, sizeof(why));
-    for (int i = 0; i < 2 && err == 0; i++) {
+    for (int i = 0; i < LINES && err == 0; i++) {
         err = sy_run_file_add(file, &exp, an_outcome(), why, sizeof(why));
         added += err == 0;
     }
@@ -348,12 +355,13 @@ static void disk_full(void)
 
     signal(SIGXFSZ, SIG_IGN);
     snprintf(where, sizeof(where), "%s/full", folder);
-    write_a_run(folder, 2, path);
+    write_a_run(folder, LINES, path);
     slurp(path, &bytes);
     CHECK_EQ(mkdir(where, 0700), 0);
     for (size_t i = 0; i < 20; i++)
         disk_full_after((rlim_t)(bytes * i / 20), where);
     disk_full_after((rlim_t)(bytes - 60), where); /* within the end */
+    CHECK_EQ(given_up > 0, true);
     CHECK_EQ(count_entries(where), 0);
 }
 
