@@ -166,8 +166,8 @@ static struct sy_experiment an_experiment(struct way way, const char *device)
     exp.mix_count = 1;
     exp.device_spec = device;
     exp.jobs = 16;
-    exp.duration_ns = 100 * SY_NS_PER_MS;
-    exp.warm_up_ns = 20 * SY_NS_PER_MS;
+    exp.duration_ns = 40 * SY_NS_PER_MS;
+    exp.warm_up_ns = 5 * SY_NS_PER_MS;
     exp.seed = 7;
     return exp;
 }
@@ -304,7 +304,7 @@ static void real_work(void)
             printf("no ecdsa-p256-sign here: %s\n", why);
             return;
         }
-        exp.duration_ns = 200 * SY_NS_PER_MS;
+        exp.duration_ns = 60 * SY_NS_PER_MS;
         CHECK_EQ(sy_experiment_run(&exp, &out), 0);
         if (out.status == SY_OUTCOME_SKIPPED) {
             print_outcome(&exp, &out);
