@@ -166,8 +166,8 @@ static struct sy_experiment an_experiment(struct way way, const char *device)
     exp.mix_count = 1;
     exp.device_spec = device;
     exp.jobs = 16;
-    exp.duration_ns = 40 * SY_NS_PER_MS;
-    exp.warm_up_ns = 5 * SY_NS_PER_MS;
+    exp.duration_ns = 100 * SY_NS_PER_MS;
+    exp.warm_up_ns = 20 * SY_NS_PER_MS;
     exp.seed = 7;
     return exp;
 }
@@ -225,6 +225,8 @@ static void check_way(struct way way, const char *device)
     struct sy_experiment exp = an_experiment(way, device);
     static struct sy_outcome out;
 
+    exp.duration_ns = 40 * SY_NS_PER_MS;
+    exp.warm_up_ns = 5 * SY_NS_PER_MS;
     CHECK_EQ(sy_experiment_run(&exp, &out), 0);
     check_good(&exp, &out);
     exp.verify_every = 1;
@@ -277,6 +279,7 @@ static void every_combination(void)
             exp.engine = *en;
             exp.variant = NULL;
             exp.duration_ns = 30 * SY_NS_PER_MS;
+            exp.warm_up_ns = 5 * SY_NS_PER_MS;
             CHECK_EQ(sy_experiment_run(&exp, &out), 0);
             if (out.status == SY_OUTCOME_SKIPPED && out.reason[0] != '\0')
                 print_outcome(&exp, &out);
@@ -545,6 +548,7 @@ static void step_error(struct way way)
     static struct sy_outcome out;
 
     plan.fail_at = 500;
+    exp.duration_ns = 20 * SY_NS_PER_S; /* it ends where it fails */
     CHECK_EQ(sy_experiment_run(&exp, &out), 0);
     plan.fail_at = UINT64_MAX;
     CHECK_EQ(out.status, SY_OUTCOME_FAILED);
