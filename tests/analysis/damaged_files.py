@@ -17,6 +17,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from cases import case, main  # noqa: E402
+import forked_analysis  # noqa: E402
 
 
 def lines_of(processes=12, rounds=6, labels=("asm+queue", "setjmp+queue"),
@@ -92,7 +93,10 @@ class World:
         path.write_bytes(data)
         return str(path)
 
-    def judge(self, *files, options=("-I", "-B")):
+    def judge(self, *files, options=()):
+        """options: of Python, which then starts anew."""
+        if not options:
+            return forked_analysis.run(self.analysis, ["compare", *files])
         return subprocess.run(
             ["/usr/bin/python3", *options, self.analysis, "compare", *files],
             capture_output=True, text=True, timeout=60, check=False)

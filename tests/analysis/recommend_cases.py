@@ -13,7 +13,6 @@ import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 
 sys.dont_write_bytecode = True
@@ -32,6 +31,7 @@ try:
 except ImportError:
     jsonschema = None  # then what is printed is not held against its schema
 
+import forked_analysis
 from recommend_truth import parts_of
 from run_files import (candidate, compared, cost, load_point, meta, record,
                        text_of)
@@ -91,10 +91,7 @@ class World:
         return str(path)
 
     def run(self, *words, what="recommend"):
-        return subprocess.run(
-            ["/usr/bin/python3", "-I", "-B", self.analysis, what, *words],
-            capture_output=True, text=True, timeout=60, check=False,
-            cwd=self.folder)
+        return forked_analysis.run(self.analysis, [what, *words], self.folder)
 
     def ask(self, *files, options=()):
         """The object, of a run that had an answer or none."""

@@ -11,12 +11,12 @@ import json
 import os
 import pathlib
 import re
-import subprocess
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from cases import case, main  # noqa: E402
+import forked_analysis  # noqa: E402
 import made_runs  # noqa: E402
 
 
@@ -29,9 +29,8 @@ class World:
         made_runs.write_run(self.folder, name, lines, **of_meta)
 
     def run(self, *argv):
-        done = subprocess.run(
-            ["/usr/bin/python3", "-I", "-B", self.analysis, "report", *argv],
-            cwd=self.folder, capture_output=True, text=True)
+        done = forked_analysis.run(self.analysis, ["report", *argv],
+                                   self.folder)
         assert "Traceback" not in done.stderr, done.stderr
         return done
 

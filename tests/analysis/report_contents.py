@@ -7,8 +7,10 @@ usage: report_contents.py ANALYSIS-FOLDER [--only NAME]
 Exit 0 if it says what it should, 1 otherwise, 77 without a package.
 """
 
+import atexit
 import base64
 import csv
+import functools
 import gzip
 import html.parser
 import io
@@ -17,14 +19,15 @@ import os
 import pathlib
 import re
 import struct
-import subprocess
 import sys
+import tempfile
 import urllib.parse
 import zlib
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from cases import case, main  # noqa: E402
+import forked_analysis  # noqa: E402
 import made_runs  # noqa: E402
 
 
@@ -35,15 +38,9 @@ class World:
         self.analysis = os.path.abspath(args.analysis)
         self.folder = pathlib.Path(folder)
 
-    def everything(self, count=3):
-        return [os.path.relpath(p, self.folder) for p in
-                made_runs.write_everything(self.folder / f"runs{count}",
-                                           count)]
-
     def run(self, *argv):
-        return subprocess.run(
-            ["/usr/bin/python3", "-I", "-B", self.analysis, "report", *argv],
-            cwd=self.folder, capture_output=True, text=True)
+        return forked_analysis.run(self.analysis, ["report", *argv],
+                                   self.folder)
 
     def ok(self, *argv):
         done = self.run(*argv)
@@ -53,6 +50,23 @@ class World:
     def page(self, *argv):
         self.ok("--out=page.html", *argv)
         return (self.folder / "page.html").read_text()
+
+    def page_of_everything(self, count=3):
+        """Made once: many cases look at it, each for something else."""
+        if count not in PAGES:
+            PAGES[count] = self.page(*everything(count))
+        return PAGES[count]
+
+
+PAGES = {}
+
+
+@functools.cache
+def everything(count=3):
+    """Runs of each kind, made once: the report writes nothing into them."""
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return [str(p) for p in made_runs.write_everything(folder.name, count)]
 
 
 class Links(html.parser.HTMLParser):
@@ -89,7 +103,7 @@ def contents(link):
 
 @case
 def page_needs_nothing_else(w):
-    page = Links(w.page(*w.everything()))
+    page = Links(w.page_of_everything())
     assert page.scripts == 0
     assert page.outside == [], page.outside
 
@@ -97,20 +111,19 @@ def page_needs_nothing_else(w):
 @case
 def page_is_small(w):
     for count in (3, 60):
-        size = len(w.page(*w.everything(count)).encode())
+        size = len(w.page_of_everything(count).encode())
         assert size <= 500_000, (count, size)
 
 
 @case
 def page_is_the_same_each_time(w):
-    made = w.everything()
-    first = w.page(*made)
-    assert first == w.page(*made), "two pages of the same runs differ"
+    first = w.page(*everything())
+    assert first == w.page(*everything()), "two pages of the same runs differ"
 
 
 @case
 def downloads_parse(w):
-    links = Links(w.page(*w.everything())).found
+    links = Links(w.page_of_everything()).found
     names = {name.removesuffix(".gz"): contents(link)[1]
              for name, link in links.items()}
     assert {"report.json", "report.csv", "histograms.hlog"} <= set(names), \
@@ -140,7 +153,7 @@ def check_log(text):
 def svg_is_well_formed(w):
     import xml.etree.ElementTree as tree
     charts = re.findall(r'<svg class="chart".*?</svg>',
-                        w.page(*w.everything()), re.S)
+                        w.page_of_everything(), re.S)
     assert len(charts) == 10, len(charts)
     for chart in charts:
         tree.fromstring(chart)
@@ -149,7 +162,7 @@ def svg_is_well_formed(w):
 
 @case
 def throughput_is_drawn_over_the_number_of_jobs(w):
-    page = w.page(*w.everything())
+    page = w.page_of_everything()
     assert "by jobs in flight" in page
     assert re.search(r"<title>asm\+queue, 64 jobs: [\d,]+/s</title>", page)
     assert re.search(r"<title>software, one at a time: [\d,]+/s</title>", page)
@@ -158,14 +171,14 @@ def throughput_is_drawn_over_the_number_of_jobs(w):
 @case
 def no_colour_is_left_that_dark_pages_do_not_know(w):
     for chart in re.findall(r'<svg class="chart".*?</svg>',
-                            w.page(*w.everything()), re.S):
+                            w.page_of_everything(), re.S):
         left = set(re.findall(r"#[0-9a-f]{6}\b", chart))
         assert not left, (chart[:80], left)
 
 
 @case
 def marks_say_their_value(w):
-    page = w.page(*w.everything())
+    page = w.page_of_everything()
     assert re.search(r"<title>ucontext\+queue: 1\.\d\d\d \(", page)
     assert re.search(r"<title>asm\+queue, response: p99 = [0-9.]+ ", page)
     assert "saturated: backlog grows</title>" in page
@@ -216,7 +229,7 @@ def contrast(a, b):
 
 @case
 def text_can_be_read(w):
-    page = w.page(*w.everything())
+    page = w.page_of_everything()
     style = re.search(r"<style>(.*?)</style>", page, re.S)[1]
     schemes = re.findall(r":root \{ (--[^}]*)\}", style)
     assert len(schemes) == 2, len(schemes)
@@ -236,7 +249,7 @@ def text_can_be_read(w):
 
 @case
 def colours_of_text_are_those_that_are_tested(w):
-    style = re.search(r"<style>(.*?)</style>", w.page(*w.everything()),
+    style = re.search(r"<style>(.*?)</style>", w.page_of_everything(),
                       re.S)[1]
     used = set(re.findall(r"(?<![-a-z])(?:color|fill): var\(--([a-z0-9]+)\)",
                           style))
@@ -343,7 +356,7 @@ def phases_add_up(w):
 
 @case
 def forms_agree(w):
-    made = w.everything()
+    made = everything()
     value = json.loads(w.ok("--format=json", *made))
     rows = list(csv.DictReader(io.StringIO(w.ok("--format=csv", *made))))
     (table,) = [s["tables"][0] for s in value["sections"]
@@ -365,7 +378,7 @@ def forms_agree(w):
 @case
 def figures_are_files(w):
     import xml.etree.ElementTree as tree
-    w.ok("--figures=figures", *w.everything())
+    w.ok("--figures=figures", *everything())
     names = {p.name for p in (w.folder / "figures").iterdir()}
     bases = {name.rsplit(".")[0] for name in names}
     assert len(bases) == 10, bases
@@ -507,8 +520,8 @@ def merged_file_replaces_its_shards(w):
         made_runs.write_run(w.folder, "a", lines[index - 1::2], index=index,
                             of=2)
     before = json.loads(w.ok("--format=json", "a"))
-    subprocess.run(["/usr/bin/python3", "-I", "-B", w.analysis, "merge", "a"],
-                   cwd=w.folder, check=True, capture_output=True)
+    done = forked_analysis.run(w.analysis, ["merge", "a"], w.folder)
+    assert done.returncode == 0, (done.returncode, done.stderr)
     after = json.loads(w.ok("--format=json", "a"))
     assert [os.path.basename(p) for p in after["runs"][0]["files"]] == \
         ["shard-1of1.jsonl"]

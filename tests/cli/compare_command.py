@@ -233,14 +233,17 @@ def repeated_combinations_compete(w):
 
 @case
 def reference_rows_and_several_tasks(w):
-    expect(w.run("compare", "asm+queue", "--workload", "null,sha256@1K",
-                 "--reference", "callback,software", "--jobs", "2",
-                 "--processes", "4", "--rounds", "1", "--no-verdict"), 0)
+    # Rows of one task do the same number of operations. The fastest needs
+    # many for a batch; with a slow device the others would take long for them.
+    expect(w.run("compare", "asm+queue", "--workload",
+                 "sha256@1K,sha256@16K", *SMALL[5:-2], "--jobs", "2",
+                 "--reference", "callback,software", "--processes", "4",
+                 "--rounds", "1", "--no-verdict"), 0)
     candidates = of(lines_of(w), "candidate")
-    tasks = {c["mix"][0]["workload"]: c["task"] for c in candidates}
+    tasks = {c["mix"][0]["param_bytes"]: c["task"] for c in candidates}
     assert len(set(tasks.values())) == 2 and len(candidates) == 7, candidates
     for c in candidates:
-        assert c["task"] == tasks[c["mix"][0]["workload"]], c
+        assert c["task"] == tasks[c["mix"][0]["param_bytes"]], c
 
 
 @case
@@ -317,7 +320,7 @@ def too_many_candidates(w):
 @case
 def too_little_time(w):
     expect(w.run("compare", "asm+queue", "--workload", "spin@1000000",
-                 "--jobs", "100", "--time", "1s"), 2, err="--time", out="")
+                 "--jobs", "40", "--time", "1s"), 2, err="--time", out="")
     assert files(w) == []
 
 
@@ -456,7 +459,7 @@ def cpus_are_taken_away(w):
     allowed = os.sched_getaffinity(0)
     if len(allowed) < 2:
         raise Skip("one CPU only")
-    process = start(w, *SMALL, "--processes", "12", "--rounds", "40",
+    process = start(w, *SMALL, "--processes", "8", "--rounds", "40",
                     "--no-verdict")
     found = wait_for(lambda: begun(w))
     wait_for(lambda: '"type":"process"' in found[0].read_text())
@@ -466,7 +469,7 @@ def cpus_are_taken_away(w):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, (process.returncode, err)
     processes = of(lines_of(w), "process")
-    assert [p["status"] for p in processes] == ["ok"] * 12, processes
+    assert [p["status"] for p in processes] == ["ok"] * 8, processes
     assert processes[0]["cpus"] == len(allowed), processes[0]
     assert processes[-1]["cpus"] == 1, processes[-1]
     assert processes[-1]["cpu"] is None, processes[-1]
@@ -481,7 +484,7 @@ def batches_on_another_cpu_are_tagged(w):
     allowed = sorted(os.sched_getaffinity(0))
     if len(allowed) < 2:
         raise Skip("one CPU only")
-    process = start(w, *SMALL, "--processes", "4", "--rounds", "400",
+    process = start(w, *SMALL, "--processes", "4", "--rounds", "150",
                     "--no-verdict")
     found = wait_for(lambda: begun(w))
     wait_for(lambda: '"type":"process"' in found[0].read_text())
@@ -490,7 +493,7 @@ def batches_on_another_cpu_are_tagged(w):
         for cpu in allowed:  # one of them is not that of the candidates
             if worker is not None:
                 take_cpus_away(worker, {cpu})
-            time.sleep(0.1)
+            time.sleep(0.05)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 0, (process.returncode, err)
     lines = lines_of(w)
@@ -518,7 +521,7 @@ def judge_json_keeps_the_schema(w):
 
 @case
 def killed_process_costs_itself_only(w):
-    process = start(w, *SMALL, "--processes", "12", "--rounds", "40",
+    process = start(w, *SMALL, "--processes", "6", "--rounds", "40",
                     "--no-verdict")
     wait_for(lambda: begun(w))
     os.kill(wait_for(lambda: worker_of(process)), signal.SIGKILL)
@@ -526,7 +529,7 @@ def killed_process_costs_itself_only(w):
     assert process.returncode == 1, (process.returncode, err)
     assert "killed by signal 9" in err, err
     ends = [p["status"] for p in of(lines_of(w), "process")]
-    assert ends.count("failed") == 1 and ends.count("ok") == 11, ends
+    assert ends.count("failed") == 1 and ends.count("ok") == 5, ends
 
 
 @case

@@ -133,7 +133,7 @@ def phases_refuse_bad_input(w):
 @case
 def phases_can_be_interrupted(w):
     child = subprocess.Popen(
-        [w.command, *PHASES, "--duration", "20s", "--engine", "queue"],
+        [w.command, *PHASES, "--duration", "2s", "--engine", "queue"],
         cwd=w.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True)
     child.stderr.readline()  # the first experiment begins

@@ -27,7 +27,7 @@ CHEAP = ["--workload", "null", "--jobs", "8", "--device",
 
 @case
 def a_program_uses_what_was_tuned(w):
-    result = w.run("tune", "--time", "30s", "--force", *CHEAP, timeout=240)
+    result = w.run("tune", "--time", "20s", "--force", *CHEAP, timeout=240)
     expect(result, 0, err=["a look at", "comparing", "wrote "])
     line = result.stdout.rstrip("\n").splitlines()[-1]
     name, _, path = line.partition("=")

@@ -225,6 +225,8 @@ static void check_way(struct way way, const char *device)
     struct sy_experiment exp = an_experiment(way, device);
     static struct sy_outcome out;
 
+    exp.duration_ns = 40 * SY_NS_PER_MS;
+    exp.warm_up_ns = 5 * SY_NS_PER_MS;
     CHECK_EQ(sy_experiment_run(&exp, &out), 0);
     check_good(&exp, &out);
     exp.verify_every = 1;
@@ -277,6 +279,7 @@ static void every_combination(void)
             exp.engine = *en;
             exp.variant = NULL;
             exp.duration_ns = 30 * SY_NS_PER_MS;
+            exp.warm_up_ns = 5 * SY_NS_PER_MS;
             CHECK_EQ(sy_experiment_run(&exp, &out), 0);
             if (out.status == SY_OUTCOME_SKIPPED && out.reason[0] != '\0')
                 print_outcome(&exp, &out);
@@ -304,7 +307,7 @@ static void real_work(void)
             printf("no ecdsa-p256-sign here: %s\n", why);
             return;
         }
-        exp.duration_ns = 200 * SY_NS_PER_MS;
+        exp.duration_ns = 60 * SY_NS_PER_MS;
         CHECK_EQ(sy_experiment_run(&exp, &out), 0);
         if (out.status == SY_OUTCOME_SKIPPED) {
             print_outcome(&exp, &out);
@@ -545,6 +548,7 @@ static void step_error(struct way way)
     static struct sy_outcome out;
 
     plan.fail_at = 500;
+    exp.duration_ns = 20 * SY_NS_PER_S; /* it ends where it fails */
     CHECK_EQ(sy_experiment_run(&exp, &out), 0);
     plan.fail_at = UINT64_MAX;
     CHECK_EQ(out.status, SY_OUTCOME_FAILED);
