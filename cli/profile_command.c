@@ -138,12 +138,12 @@ static void print_choice(const char *when, const struct sy_profile_choice *c)
     print_spin(c->spin_ns);
 }
 
-static void print_list(const char *title,
+static void print_list(const char *what,
                        const char (*names)[SY_PROFILE_NAME_BYTES])
 {
     if (names[0][0] == '\0')
         return;
-    printf("  %-14s", title);
+    printf("  %-14s %s", "fall back to", what);
     for (size_t i = 0; i < SY_PROFILE_FALLBACKS_MAX && names[i][0] != '\0'; i++)
         printf("%s %s", i > 0 ? "," : "", names[i]);
     printf("\n");
@@ -176,8 +176,8 @@ static int show(const struct profile_options *o, const char *const *paths)
             snprintf(when, sizeof(when), "jobs>=%u", p.choices[i].jobs_min);
         print_choice(when, &c);
     }
-    print_list("fall back to", p.fallback_switchers);
-    print_list("fall back to", p.fallback_engines);
+    print_list("switcher", p.fallback_switchers);
+    print_list("engine", p.fallback_engines);
     if (p.locked_switcher[0] != '\0' || p.locked_engine[0] != '\0')
         printf("  locked         switcher %-10s engine %s\n",
                or_nothing(p.locked_switcher), or_nothing(p.locked_engine));

@@ -465,7 +465,8 @@ static int compare(struct tune *t, size_t i)
     struct words w = {.count = 0};
     int status;
 
-    left /= t->options.jobs.count - i;
+    /* Where nothing is run, nothing is used up. */
+    left /= t->options.jobs.count - (t->options.dry_run ? 0 : i);
     if (left < SY_NS_PER_S)
         left = SY_NS_PER_S;
     snprintf(time, sizeof(time), "%" PRIu64 "ms",

@@ -112,10 +112,11 @@ def response(x, y, together):
 
 def ceiling(answer, each, cost_ns, total_ns):
     """What a part that costs nothing would buy at most, as parts of the
-    whole: no more than all that it costs, whatever else large doses do."""
+    whole: no more than all that it costs, whatever else large doses do, nor
+    than all there is, as where a device waits while others compute."""
     if answer is None or cost_ns is None or not total_ns:
         return None
-    return tuple(min(max(0.0, b), each) * cost_ns / total_ns
+    return tuple(min(min(max(0.0, b), each) * cost_ns / total_ns, 1.0)
                  for b in answer["bound"])
 
 

@@ -98,9 +98,9 @@ def measured(main, question, level):
         words += f", within the band of the best in {100 * near:.0f} %"
     facts.append(("confidence", words))
     if main.decision.kind == decide.OPEN:
-        facts.append(("note", "no decision: the leader, by force"))
+        facts.append(("note", "no decision: the leader, by --force"))
     elif level != "high":
-        facts.append(("note", "written by force"))
+        facts.append(("note", "written because of --force"))
     return [(key, one_line(value)) for key, value in facts
             if value is not None and one_line(value)]
 

@@ -184,7 +184,8 @@ def settled(other, names, pairs, screened):
                         f"{name}")
     factor = screened.factor(other, names)
     if factor is not None and factor >= situation.SCREENED_OUT:
-        return f"in the screen it took {factor:.2f} times as much as the best"
+        return (f"in the first look it took {factor:.2f} times as much as the "
+                "best")
     return None
 
 

@@ -158,7 +158,7 @@ def plain_ways(answer):
         elif answer.screened_references.get(name, math.inf) <= \
                 1 / situation.SCREENED_OUT:
             found.append((name, f"{answer.screened_references[name]:.2f} "
-                          "times as much, in the screen, as"))
+                          "times as much, in the first look, as"))
     return found
 
 
@@ -444,8 +444,10 @@ def print_slo(answer, question, out):
 
 def print_missing(answer, out):
     title = situation.TITLES[answer.objective][0]
-    print(f"NO DECISION: the runs hold no {title}. This measures it:\n\n  "
-          f"{answer.missing}", file=out)
+    lack = (f"comparison, and by that alone the {title} is decided"
+            if answer.objective in ("throughput", "cpu") else title)
+    paragraph(f"NO DECISION: the runs hold no {lack}. This measures it:", out)
+    print(f"\n  {answer.missing}", file=out)
 
 
 def print_evidence(answer, question, out):

@@ -392,7 +392,7 @@ def trust(facts):
     if facts.loads:
         rows.append(("load generator", BEWARE if late else GOOD,
                      f"late at {len(late)} of {len(facts.loads)} points",
-                     "those points are marked saturated" if late else ""))
+                     "those points are marked" if late else ""))
     seeds = [len(c.records) for c in facts.cells]
     if seeds:
         few = min(seeds) < 3

@@ -278,7 +278,7 @@ static int begin(struct sy__load *load)
     /* Only a job of its own ends a peer's sleep, not an arrival. */
     if (p->spec->exp.row == SY_ROW_PEER && load->out->device.poll[0] == '\0')
         sy__load_skip(load,
-                      "arrivals cannot wake a runtime of other people that "
+                      "arrivals cannot wake somebody else's runtime when it "
                       "sleeps: it needs a device that is polled, as "
                       "sim:mode=poll");
     return 0;
@@ -703,8 +703,10 @@ const char *sy_load_explain(const struct sy_load_result *r, char *buf,
                   (unsigned long long)(r->offered - r->done),
                   (unsigned long long)r->offered);
     if (r->faults & SY_LOAD_BELOW_PLAN)
-        add_words(buf, bytes, "%.1f %% of the planned rate",
-                  sy_load_achieved_permille(r) / 10.0);
+        add_words(
+            buf, bytes, "%.1f %% of the planned rate",
+            sy_load_achieved_permille(r) / 10.0 *
+                (r->offered == 0 ? 1.0 : (double)r->done / (double)r->offered));
     if (r->faults & SY_LOAD_BACKLOG_GROWS)
         add_words(buf, bytes, "the backlog grew from %.0f to %.0f operations",
                   (double)r->backlog_early_milli / 1000,

@@ -159,6 +159,8 @@ def a_ceiling_is_no_more_than_the_part_costs(d, rng):
     answer = {"bound": (6.0, -1.0, 9.0)}
     return (np.allclose(d.ceiling(answer, 4.0, 100.0, 1000.0),
                         (0.4, 0.0, 0.4))
+            and np.allclose(d.ceiling(answer, 4.0, 400.0, 1000.0),
+                            (1.0, 0.0, 1.0))
             and d.ceiling(None, 4.0, 100.0, 1000.0) is None
             and d.ceiling(answer, 4.0, None, 1000.0) is None)
 

@@ -294,7 +294,7 @@ def what_was_only_screened_is_out_if_it_was_far_behind(w):
     value = w.ask(*paths)
     assert value["choice"] == "asm+queue", value
     assert value["confidence"] == "high", value
-    has(value["why_not"]["threads+queue"], "in the screen", "2.00")
+    has(value["why_not"]["threads+queue"], "in the first look", "2.00")
     screen.append(record("ucontext+queue", 120, 120))
     paths[1] = w.write(text_of([meta("20260101T000000Z-000004"), *screen]))
     value = w.ask(*paths)
@@ -315,7 +315,7 @@ def references_that_are_far_away_need_no_comparison(w):
                                 "blocking": 120})), path]
     value = w.ask(*both)
     assert value["do_not_offload"] == ["software"], value
-    has(w.text(*both), "(software) takes 0.20 times as much, in the screen")
+    has(w.text(*both), "(software) takes 0.20 times as much, in the first look")
 
 
 @case
@@ -551,7 +551,7 @@ def a_failed_or_missing_twin_writes_no_profile_without_force(w):
     assert not (w.folder / "p.conf").exists()
     text = w.text(path, options=["--emit-profile", "p.conf", "--force"])
     has(text, "wrote p.conf")
-    has((w.folder / "p.conf").read_text(), "note = written by force",
+    has((w.folder / "p.conf").read_text(), "note = written because of --force",
         "confidence = low")
 
 
