@@ -502,6 +502,22 @@ static int compare(struct tune *t, size_t i)
     return status == CLI_OK || status == CLI_VERDICT ? -1 : status;
 }
 
+/* What there is no time for is refused before anything is measured: then the
+   better half of the look goes on alone. */
+static int compare_in_time(struct tune *t, size_t i)
+{
+    int status = compare(t, i);
+
+    while (status == CLI_USAGE && t->has_screen && t->contenders.count > 2) {
+        t->contenders.count = (t->contenders.count + 1) / 2;
+        say("so the best %zu of the look go on alone; more --time compares "
+            "more of them",
+            t->contenders.count);
+        status = compare(t, i);
+    }
+    return status;
+}
+
 /* ---- the answer ---------------------------------------------------------- */
 
 static int recommend(struct tune *t)
@@ -553,7 +569,7 @@ static int carry_out(struct tune *t, const struct command *self, int argc,
     if (t->has_screen)
         status = screen(t);
     for (size_t i = 0; i < t->options.jobs.count && status == -1; i++)
-        status = compare(t, i);
+        status = compare_in_time(t, i);
     if (status == CLI_INTERRUPTED)
         say("interrupted: no profile was written; what was measured is in %s",
             t->options.out);

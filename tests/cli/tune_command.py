@@ -95,6 +95,16 @@ def an_interrupt_ends_it_and_writes_no_profile(w):
 
 
 @case
+def too_little_time_for_all_is_enough_for_some(w):
+    result = w.run("tune", "--time", "10s", "--jobs", "8,64", "--workload",
+                   "null", "--force")
+    if result.returncode == 2:  # not even for two, on a machine so busy
+        assert "the best 2 of the look" in result.stderr, result
+        return
+    expect(result, 0, err="This makes programs use it")
+
+
+@case
 def bad_command_lines(w):
     expect(w.run("tune", "a", "b"), 2, err="one path", out="")
     expect(w.run("tune", "--time", "1s"), 2, err="10s .. 24h", out="")
