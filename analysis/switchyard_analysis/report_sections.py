@@ -168,8 +168,14 @@ def say_fastest_seen(section, facts):
 
 
 def say_offloading(section, facts):
-    """Nothing else in a table says "do not offload"."""
+    """Nothing else in a table says "do not offload". Where software took part
+    in a comparison, that has said it, and better than single windows can."""
+    compared = {run_file.mix_text(c["mix"]) for one in facts.judged
+                if one.value for c in one.comparisons[0].candidates
+                if c.get("row") == "software"}
     for place, cells in list(by_place(facts.cells).items())[:PLACES_MAX]:
+        if place[0] in compared:
+            continue
         software = [c for c in cells if c.row == "software"]
         members = [c for c in cells if c.is_combination]
         if not software or not members:

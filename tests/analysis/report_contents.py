@@ -161,6 +161,21 @@ def svg_is_well_formed(w):
 
 
 @case
+def a_comparison_speaks_for_single_windows(w):
+    run = str(made_runs.write_run(w.folder, "run", made_runs.records(3)))
+    lines = made_runs.comparison(3)
+    path = str(made_runs.write_run(w.folder, "with", lines))
+    assert "(software) does" in w.page(path, run)
+    for line in lines:
+        if line.get("label") == "ucontext+queue":
+            line.update(row="software", name="software", label="software",
+                        device=None, switcher=None, engine=None)
+    assert "software" in str(lines), [x.get("label") for x in lines[:5]]
+    path = str(made_runs.write_run(w.folder, "compared", lines))
+    assert "(software) does" not in w.page(path, run)
+
+
+@case
 def throughput_is_drawn_over_the_number_of_jobs(w):
     page = w.page_of_everything()
     assert "by jobs in flight" in page
