@@ -26,8 +26,9 @@ static double achieved_hz(const struct sy_load_spec *spec,
                    ? 0
                    : (double)out->operations * (double)SY_NS_PER_S /
                          (double)out->elapsed_ns;
-    return (double)rate_hz * sy_load_achieved_permille(r) / 1000 *
-           (r->offered == 0 ? 0 : (double)r->done / (double)r->offered);
+    return r->offered == 0
+               ? 0
+               : (double)rate_hz * sy_load_achieved_permille(r) / 1000;
 }
 
 void load_shown_take(struct load_shown *shown, const struct sy_load_spec *spec,

@@ -99,7 +99,7 @@ static int resolve_workload(const struct parts *parts, const char *text,
         say("%s: 'switchyard list' shows what there is", where);
         return -EINVAL;
     }
-    if (precomputed && (w->ops->steps != 1 || !(w->ops->offloaded & 1))) {
+    if (precomputed && !sy_can_precompute(w->ops)) {
         say("%s: %s: results can be made beforehand for workloads whose only "
             "step is offloaded, and %s has %u steps",
             where, text, w->part.name, (unsigned)w->ops->steps);

@@ -144,8 +144,8 @@ class Load(Row):
         """As `switchyard load` shows it: the time that the last operations
         took to respond is not held against the rate."""
         permille = inside(self.line, "achieved_permille")
-        if self.rate_hz and self.offered and permille is not None:
-            return self.rate_hz * permille / 1000 * self.done / self.offered
+        if self.rate_hz and permille is not None:
+            return self.rate_hz * permille / 1000
         if not self.done or not self.elapsed_ns:
             return None
         return 1e9 * self.done / self.elapsed_ns

@@ -151,8 +151,7 @@ static int check_mix(const struct sy_experiment *exp, struct sy_outcome *out)
         if (item->weight < 1 || item->weight > WEIGHT_MAX)
             return refuse(out, "the share of %s must be 1 .. %u, not %u",
                           item->ops->name, WEIGHT_MAX, item->weight);
-        if (item->precomputed &&
-            (item->ops->steps != 1 || !(item->ops->offloaded & 1)))
+        if (item->precomputed && !sy_can_precompute(item->ops))
             return refuse(out,
                           "results of %s cannot be made beforehand: that "
                           "takes a workload whose only step is offloaded",

@@ -214,6 +214,12 @@ const char *sy_experiment_mix(const struct sy_experiment *exp, char *buf,
 /* What stands before the name of a workload with precomputed results. */
 #define SY_PRECOMPUTED "precomputed:"
 
+/* Can the results of a workload be precomputed? */
+static inline bool sy_can_precompute(const struct sy_workload_ops *ops)
+{
+    return ops->steps == 1 && ops->offloaded == 1;
+}
+
 /*
  * Run an experiment in a process of its own, which isolates crashes, hangs
  * and descriptor limits, and wait for it. The calling process must have no

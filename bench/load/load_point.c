@@ -624,7 +624,8 @@ static uint64_t mean(uint64_t sum, uint64_t count)
     return count > 0 ? sum / count : 0;
 }
 
-unsigned sy_load_achieved_permille(const struct sy_load_result *r)
+/* The plan's length as a part of the work's. */
+static unsigned kept_permille(const struct sy_load_result *r)
 {
     uint64_t rest = r->achieved_ns - r->planned_ns, median;
 
@@ -637,6 +638,13 @@ unsigned sy_load_achieved_permille(const struct sy_load_result *r)
     rest = rest > median ? rest - median : 0;
     return (unsigned)((double)r->planned_ns * 1000 /
                       (double)(r->planned_ns + rest));
+}
+
+unsigned sy_load_achieved_permille(const struct sy_load_result *r)
+{
+    if (r->response_ns.count == 0 || r->planned_ns == 0)
+        return 1000;
+    return (unsigned)(kept_permille(r) * r->done / r->offered);
 }
 
 static int backlog_grows(const struct sy_load_result *r)
@@ -661,7 +669,7 @@ unsigned sy_load_judge(const struct sy_load_result *r)
         return faults;
     if (r->done < r->offered)
         faults |= SY_LOAD_NOT_STARTED;
-    if (sy_load_achieved_permille(r) < 990)
+    if (kept_permille(r) < 990)
         faults |= SY_LOAD_BELOW_PLAN;
     if (backlog_grows(r))
         faults |= SY_LOAD_BACKLOG_GROWS;
@@ -703,10 +711,8 @@ const char *sy_load_explain(const struct sy_load_result *r, char *buf,
                   (unsigned long long)(r->offered - r->done),
                   (unsigned long long)r->offered);
     if (r->faults & SY_LOAD_BELOW_PLAN)
-        add_words(
-            buf, bytes, "%.1f %% of the planned rate",
-            sy_load_achieved_permille(r) / 10.0 *
-                (r->offered == 0 ? 1.0 : (double)r->done / (double)r->offered));
+        add_words(buf, bytes, "%.1f %% of the planned rate",
+                  sy_load_achieved_permille(r) / 10.0);
     if (r->faults & SY_LOAD_BACKLOG_GROWS)
         add_words(buf, bytes, "the backlog grew from %.0f to %.0f operations",
                   (double)r->backlog_early_milli / 1000,

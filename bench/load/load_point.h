@@ -129,8 +129,8 @@ unsigned sy_load_judge(const struct sy_load_result *result);
 bool sy_load_is_late_at(const struct sy_load_result *result, double q);
 
 /* Return the achieved rate as thousandths of the planned one: how much longer
-   than its plan the work took, the median response left out. 1000 where there
-   is no plan. */
+   than its plan the work took, the median response left out, and how much of
+   it was done. 1000 where there is no plan. */
 unsigned sy_load_achieved_permille(const struct sy_load_result *result);
 
 /* Write what the faults are, in words with their figures: "a; b". Returns

@@ -46,7 +46,6 @@ static int open_part(struct sy__mix *mix, const struct sy_mix_item *item,
     part->ops = item->ops;
     part->free = NULL;
     part->is_precomputed = item->precomputed && offloads;
-    part->made = 0;
     part->weight_end = item->weight;
     if (mix->count > 0)
         part->weight_end += mix->parts[mix->count - 1].weight_end;

@@ -130,12 +130,17 @@ def phases_refuse_bad_input(w):
         assert w.run_files() == []
 
 
-@case
-def phases_can_be_interrupted(w):
-    child = subprocess.Popen(
-        [w.command, *PHASES, "--duration", "2s", "--engine", "queue"],
+def started(w, duration):
+    """phases, of one combination, going on."""
+    return subprocess.Popen(
+        [w.command, *PHASES, "--duration", duration, "--engine", "queue"],
         cwd=w.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         text=True)
+
+
+@case
+def phases_can_be_interrupted(w):
+    child = started(w, "2s")
     child.stderr.readline()  # the first experiment begins
     time.sleep(0.5)
     child.send_signal(signal.SIGINT)
@@ -166,10 +171,7 @@ def stopped_worker(command):
 
 @case
 def phases_ends_although_its_worker_stands_still(w):
-    child = subprocess.Popen(
-        [w.command, *PHASES, "--duration", "1s", "--engine", "queue"],
-        cwd=w.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        text=True)
+    child = started(w, "1s")
     pid = stopped_worker(child)
     child.send_signal(signal.SIGTERM)
     told = child.communicate(timeout=60)[1]
